@@ -1,0 +1,1 @@
+"""Verdicts to people: incidents, routes, channels, and delivery that survives outages."""

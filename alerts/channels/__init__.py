@@ -1,0 +1,16 @@
+"""The ways in which a page reaches people; one file each."""
+
+from __future__ import annotations
+
+from undertow.alerts.channel import Channel
+from undertow.alerts.channels.console import Console
+from undertow.alerts.channels.pagerduty import PagerDuty
+from undertow.alerts.channels.webhook import Webhook
+
+__all__ = ["CHANNELS"]
+
+CHANNELS: dict[str, type[Channel]] = {
+    "console": Console,
+    "pagerduty": PagerDuty,
+    "webhook": Webhook,
+}

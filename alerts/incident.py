@@ -1,0 +1,135 @@
+"""The incident: everything that changed together in one service, told once, with what on-call needs to act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from undertow.drift.verdict import Verdict
+
+__all__ = ["Change", "ChangeKind", "Context", "Incident", "Level", "Severity", "State", "Version", "tell"]
+
+
+class State(StrEnum):
+    """Where an incident stands in its life."""
+
+    OPEN = "open"  # found, in its hold time, nobody told yet
+    PAGED = "paged"
+    RESOLVED = "resolved"
+
+
+class Severity(StrEnum):
+    """PagerDuty's four severities, lowest first; only error and critical wake somebody."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+class Level(msgspec.Struct, frozen=True):
+    """A metric of classic monitoring before and since the change, for the page's "HTTP metrics stayed green"."""
+
+    metric: str
+    before: float | None
+    after: float | None
+
+
+class Version(msgspec.Struct, frozen=True):
+    """A value of something that defines behaviour (model, prompt, configuration) and when it was first seen."""
+
+    dimension: str
+    value: str
+    first_seen: float
+    service: str
+    environment: str = ""
+    declared: str = ""  # the description, when somebody declared the change
+
+
+def _no_levels(_service: str, _environment: str, _since: float) -> list[Level]:
+    return []
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What else is known while verdicts become incidents; all of it in memory, since a page waits for no store.
+
+    Parameters
+    ----------
+    levels
+        Called with (service, environment, event time of the change): what HTTP metrics say before and since.
+        `error_rate` is a share of calls, `latency_p50` seconds.
+    versions
+        The versions first seen lately, of any service. Those with which a stream began are no change: leave them
+        out.
+    """
+
+    levels: Callable[[str, str, float], list[Level]] = _no_levels
+    versions: Sequence[Version] = ()
+
+
+class Incident(msgspec.Struct, kw_only=True):
+    """One incident. Times are event time, seconds since the epoch.
+
+    `id` is stable: a function of the verdict that opened it. `verdicts` holds the latest verdict of each series.
+    `verdicts` hold no text of any user; causes are dicts of plain values, ranked, best first.
+    """
+
+    id: str
+    service: str
+    environment: str
+    state: State
+    severity: Severity
+    opened_at: float
+    changed_at: float
+    changed_from: float
+    changed_to: float
+    headline: str
+    verdicts: list[Verdict]
+    recovered: list[str] = []  # ids of verdicts whose series is back at its baseline
+    http: list[Level] = []
+    versions: list[Version] = []
+    causes: list[dict[str, Any]] = []
+    paged_at: float | None = None
+    resolved_at: float | None = None
+    resolution: str = ""  # "recovered", "accepted", "false", "expired"
+    summary: str = ""  # beyond the storm limit: id of the summary page that tells about this incident
+    revision: int = 0
+
+
+class ChangeKind(StrEnum):
+    """What happened to an incident, in the words of PagerDuty's Events API."""
+
+    TRIGGER = "trigger"
+    UPDATE = "update"  # the same alert, new content; notifies nobody
+    RESOLVE = "resolve"
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One thing to tell the channels about one incident, at one event time.
+
+    `id` is (incident, revision): telling it twice is recognised and done once. A `silent` change is for the store
+    alone: its incident is told through a summary page, or was closed by hand before anybody had been told.
+    """
+
+    id: str
+    kind: ChangeKind
+    incident: Incident
+    at: float
+    silent: bool = False
+
+
+def tell(incident: Incident, kind: ChangeKind, at: float, *, silent: bool = False) -> Change:
+    """Count the incident's revision up and return the change, with a copy that later verdicts leave alone."""
+    incident.revision += 1
+    frozen = msgspec.structs.replace(
+        incident,
+        verdicts=list(incident.verdicts),
+        recovered=list(incident.recovered),
+        http=list(incident.http),
+        versions=list(incident.versions),
+        causes=[dict(cause) for cause in incident.causes],
+    )
+    return Change(f"{incident.id}.{incident.revision}", kind, frozen, at, silent)

@@ -1,0 +1,324 @@
+"""From verdicts to incidents: what belongs together is told once, grows, recovers or expires, in event time alone.
+
+Configuration, logic and state are three types: `build(config, state)` joins them and `Incidents.snapshot()` parts
+them again. The changes depend on the verdicts and their times, not on how often `apply` and `tick` are called or
+how many verdicts arrive at once: a run resumed from a snapshot says the same things under the same ids, and the
+outbox knows them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import msgspec
+import xxhash
+
+from undertow.alerts.incident import Change, ChangeKind, Context, Incident, Severity, State, tell
+from undertow.alerts.ranking import lead, severity
+from undertow.alerts.storm import Storm, StormState
+from undertow.alerts.suspects import around, causes
+from undertow.alerts.text import headline
+from undertow.drift.verdict import Series, Verdict
+
+__all__ = ["Incidents", "IncidentsConfig", "IncidentsError", "IncidentsState", "build"]
+
+STATE_VERSION = 1
+OPEN_LIMIT = 1000  # incidents open at once; the oldest gives way, resolved as expired and counted
+KINDS = ("page", "notice", "recovered")
+RESOLUTIONS = ("accepted", "false")
+SEVERITIES = list(Severity)
+
+
+class IncidentsError(ValueError):
+    """An incident cannot be built, resumed or closed as asked; the message names what, why and the way out."""
+
+
+@dataclass(frozen=True)
+class IncidentsConfig:
+    """How verdicts are grouped.
+
+    Parameters
+    ----------
+    hold_s
+        Seconds of event time between the first verdict and the page, in which related verdicts join.
+    join_s
+        A verdict joins an incident when its change interval lies within so many seconds of the interval of the
+        verdict that opened the incident. The opening interval stays the measure, so a chain of changes cannot grow
+        one incident for ever.
+    pages_per_hour
+        Pages an hour of event time; the rest is told by one summary page.
+    expiry_s
+        An incident that has not recovered so long after it opened is closed as expired: the new level is the normal
+        one now.
+    """
+
+    hold_s: float = 30.0
+    join_s: float = 1800.0
+    pages_per_hour: int = 10
+    expiry_s: float = 14 * 86_400.0
+
+    def __post_init__(self) -> None:
+        for name, least in (("hold_s", 0.0), ("join_s", 0.0), ("pages_per_hour", 1), ("expiry_s", self.hold_s)):
+            if not getattr(self, name) >= least:
+                raise IncidentsError(f"{name} = {getattr(self, name)} is too small; it must be at least {least:g}")
+
+
+class Open(msgspec.Struct):
+    """An open incident, the change interval of the verdict that opened it, and the ids of all verdicts that joined."""
+
+    incident: Incident
+    anchor_from: float
+    anchor_to: float
+    ids: list[str]
+
+
+class IncidentsState(msgspec.Struct):
+    """What `Incidents` remembers; plain data, versioned."""
+
+    version: int = STATE_VERSION
+    open: dict[str, Open] = {}
+    storm: StormState = msgspec.field(default_factory=StormState)
+    opened: int = 0
+    resolved: dict[str, int] = {}  # by resolution
+
+
+def build(config: IncidentsConfig, state: IncidentsState | None = None) -> Incidents:
+    """Return the logic, resumed from a snapshot when one is given.
+
+    Raises
+    ------
+    IncidentsError
+        The snapshot is of another version.
+    """
+    return Incidents(config, state)
+
+
+class Incidents:
+    """Joins verdicts into incidents and says what to tell about them; every time is event time and an argument."""
+
+    def __init__(self, config: IncidentsConfig, state: IncidentsState | None = None) -> None:
+        if state is not None and state.version != STATE_VERSION:
+            raise IncidentsError(
+                f"the incidents' snapshot has version {state.version}, this program reads {STATE_VERSION}; "
+                "resume with the program that wrote it, or remove the snapshot to start afresh"
+            )
+        self._config = config
+        self._state = copy.deepcopy(state or IncidentsState())
+        self._storm = Storm(config.pages_per_hour, self._state.storm)
+
+    def apply(self, verdicts: Iterable[Verdict], context: Context, now: float) -> list[Change]:
+        """Take in the verdicts that became known up to `now` and return what is to be told, in order.
+
+        A "page" verdict joins the nearest incident of its service and environment within `join_s`, else opens one.
+        A "notice" joins as supporting evidence and never replaces a "page" of its series. "recovered" ends the
+        series' verdict that it names; when all page verdicts of an incident have recovered, it is resolved. Each
+        incident changes at most once per detection time.
+        """
+        changes: list[Change] = []
+        for at, group in groupby(sorted(verdicts, key=_order), key=lambda verdict: verdict.detected_at):
+            changes += self._advance(at, context, including=False)
+            changes += self._take(group, context, at)
+        return changes + self.tick(now, context)
+
+    def tick(self, now: float, context: Context | None = None) -> list[Change]:
+        """Let event time pass: page what was held long enough, close what expired.
+
+        With a context the page tells what HTTP metrics and versions say now, not when the last verdict joined.
+        """
+        return self._advance(now, context, including=True)
+
+    def manual(self, incident_id: str, resolution: str, now: float) -> list[Change]:
+        """Close an incident by hand, as the new normal ("accepted") or as a false page ("false").
+
+        An incident still in its hold time is closed silently: nobody had been told.
+
+        Raises
+        ------
+        IncidentsError
+            No such incident is open, or the resolution is neither of the two.
+        """
+        if resolution not in RESOLUTIONS:
+            raise IncidentsError(f"resolution '{resolution}' is not known; use one of {', '.join(RESOLUTIONS)}")
+        changes = self.tick(now)
+        if incident_id not in self._state.open:
+            raise IncidentsError(
+                f"no incident '{incident_id}' is open at that time; `undertow incidents` lists those that are "
+                "(a summary page resolves by itself, with the incidents on it)"
+            )
+        return changes + self._resolve(self._state.open[incident_id], resolution, now)
+
+    @property
+    def open(self) -> Sequence[Incident]:
+        """The incidents that are not resolved, oldest first."""
+        return [entry.incident for entry in self._state.open.values()]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many incidents were opened, are open, were resolved, by resolution, and told by summary only."""
+        resolved = {f"resolved_{resolution}": count for resolution, count in sorted(self._state.resolved.items())}
+        now_open = len(self._state.open)
+        return {"opened": self._state.opened, "open": now_open, "suppressed": self._storm.suppressed, **resolved}
+
+    def snapshot(self) -> IncidentsState:
+        """Return the state as plain data of its own."""
+        return copy.deepcopy(msgspec.structs.replace(self._state, storm=self._storm.snapshot()))
+
+    def _advance(self, until: float, context: Context | None, *, including: bool) -> list[Change]:
+        changes: list[Change] = []
+        while (entry := self._next_due(until, including=including)) is not None:
+            if entry.incident.state is State.OPEN:
+                changes += self._page(entry, self._due(entry), context)
+            else:
+                changes += self._resolve(entry, "expired", self._due(entry))
+        return changes + self._storm.close(until)
+
+    def _next_due(self, until: float, *, including: bool) -> Open | None:
+        soonest = min(self._state.open.values(), key=lambda entry: (self._due(entry), entry.incident.id), default=None)
+        if soonest is None:
+            return None
+        due = self._due(soonest)
+        return soonest if due < until or (including and due == until) else None
+
+    def _due(self, entry: Open) -> float:
+        waits = self._config.hold_s if entry.incident.state is State.OPEN else self._config.expiry_s
+        return entry.incident.opened_at + waits
+
+    def _take(self, group: Iterable[Verdict], context: Context, at: float) -> list[Change]:
+        touched: dict[str, Open] = {}
+        changes: list[Change] = []
+        for verdict in group:
+            if verdict.kind == "page" and self._nearest(verdict) is None:
+                changes += self._make_room(at)
+                self._open(verdict)
+            touched |= {entry.incident.id: entry for entry in self._concerned(verdict) if _absorb(entry, verdict)}
+        for entry in touched.values():
+            changes += self._tell(entry, context, at)
+        return changes
+
+    def _concerned(self, verdict: Verdict) -> list[Open]:
+        if verdict.kind == "recovered":
+            return self._beside(verdict.series)
+        nearest = self._nearest(verdict)
+        return [] if nearest is None else [nearest]
+
+    def _nearest(self, verdict: Verdict) -> Open | None:
+        beside = [
+            (_gap(entry, verdict), entry.incident.opened_at, entry.incident.id)
+            for entry in self._beside(verdict.series)
+        ]
+        gap, _, key = min(beside, default=(float("inf"), 0.0, ""))
+        return self._state.open[key] if gap <= self._config.join_s else None
+
+    def _beside(self, series: Series) -> list[Open]:
+        where = (series.service, series.environment)
+        return [e for e in self._state.open.values() if (e.incident.service, e.incident.environment) == where]
+
+    def _open(self, verdict: Verdict) -> None:
+        incident = Incident(
+            id=xxhash.xxh3_64_hexdigest(f"incident\x1f{verdict.id}".encode()),
+            service=verdict.series.service,
+            environment=verdict.series.environment,
+            state=State.OPEN,
+            severity=Severity.INFO,
+            opened_at=verdict.detected_at,
+            changed_at=verdict.changed_at,
+            changed_from=verdict.changed_from,
+            changed_to=verdict.changed_to,
+            headline="",
+            verdicts=[],
+        )
+        self._state.open[incident.id] = Open(incident, verdict.changed_from, verdict.changed_to, [])
+        self._state.opened += 1
+
+    def _make_room(self, at: float) -> list[Change]:
+        if len(self._state.open) < OPEN_LIMIT:
+            return []
+        oldest = next(iter(self._state.open.values()))
+        paged = self._page(oldest, at, None) if oldest.incident.state is State.OPEN else []
+        return paged + (self._resolve(oldest, "expired", at) if oldest.incident.state is State.PAGED else [])
+
+    def _tell(self, entry: Open, context: Context, at: float) -> list[Change]:
+        _refresh(entry.incident, context)
+        if entry.incident.state is State.OPEN:
+            return []
+        if _all_back(entry.incident):
+            return self._resolve(entry, "recovered", at)
+        return [tell(entry.incident, ChangeKind.UPDATE, at, silent=bool(entry.incident.summary))]
+
+    def _page(self, entry: Open, at: float, context: Context | None) -> list[Change]:
+        incident = entry.incident
+        if context is not None:
+            _refresh(incident, context)
+        incident.state, incident.paged_at = State.PAGED, at
+        back = _all_back(incident)
+        if back:  # over before anybody was told: told in order all the same, but nobody is woken for it
+            incident.severity = Severity.WARNING
+        changes = self._trigger(incident, at)
+        return changes + (self._resolve(entry, "recovered", at) if back else [])
+
+    def _trigger(self, incident: Incident, at: float) -> list[Change]:
+        if self._storm.admits(at):
+            return [tell(incident, ChangeKind.TRIGGER, at)]
+        summary = self._storm.add(incident, at)
+        return [tell(incident, ChangeKind.TRIGGER, at, silent=True), summary]
+
+    def _resolve(self, entry: Open, resolution: str, at: float) -> list[Change]:
+        incident = self._state.open.pop(entry.incident.id).incident
+        silent = incident.state is State.OPEN or bool(incident.summary)
+        incident.state, incident.resolved_at, incident.resolution = State.RESOLVED, at, resolution
+        self._storm.settle(incident)
+        self._state.resolved[resolution] = self._state.resolved.get(resolution, 0) + 1
+        return [tell(incident, ChangeKind.RESOLVE, at, silent=silent)]
+
+
+def _order(verdict: Verdict) -> tuple[float, int, float, str]:
+    if verdict.kind not in KINDS:
+        raise IncidentsError(f"verdict {verdict.id} has the unknown kind '{verdict.kind}'; known: {', '.join(KINDS)}")
+    return verdict.detected_at, KINDS.index(verdict.kind), verdict.threshold - verdict.statistic, verdict.id
+
+
+def _gap(entry: Open, verdict: Verdict) -> float:
+    return max(0.0, entry.anchor_from - verdict.changed_to, verdict.changed_from - entry.anchor_to)
+
+
+def _absorb(entry: Open, verdict: Verdict) -> bool:
+    """Take the verdict into the incident; False when it says nothing new."""
+    if verdict.kind == "recovered":
+        return _recover(entry, verdict)
+    known = next((v for v in entry.incident.verdicts if v.series == verdict.series), None)
+    if verdict.id in entry.ids or (known is not None and known.kind == "page" and verdict.kind == "notice"):
+        return False
+    if known is not None:
+        entry.incident.verdicts.remove(known)
+        entry.incident.recovered = [key for key in entry.incident.recovered if key != known.id]
+    entry.incident.verdicts.append(verdict)
+    entry.ids.append(verdict.id)
+    return True
+
+
+def _recover(entry: Open, verdict: Verdict) -> bool:
+    known = next((v for v in entry.incident.verdicts if v.series == verdict.series), None)
+    if known is None or known.id in entry.incident.recovered or (verdict.opened and verdict.opened not in entry.ids):
+        return False
+    entry.incident.recovered.append(known.id)
+    return True
+
+
+def _all_back(incident: Incident) -> bool:
+    return all(verdict.id in incident.recovered for verdict in incident.verdicts if verdict.kind == "page")
+
+
+def _refresh(incident: Incident, context: Context) -> None:
+    first = lead(incident.verdicts)
+    incident.changed_at, incident.changed_from, incident.changed_to = (
+        first.changed_at,
+        first.changed_from,
+        first.changed_to,
+    )
+    incident.severity = max(incident.severity, severity(incident.verdicts), key=SEVERITIES.index)
+    incident.http = context.levels(incident.service, incident.environment, incident.changed_at)
+    incident.versions = around(incident, context.versions)
+    incident.causes = causes(incident, incident.versions)
+    incident.headline = headline(incident)

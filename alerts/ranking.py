@@ -1,0 +1,129 @@
+"""Which verdict of an incident speaks for it, which way it hurts, and how loudly it is told.
+
+Effects are on one scale for all metrics: the natural logarithm of the odds ratio (rates) or of the ratio
+(everything else) of the level since the change to the level before it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+
+from undertow.alerts.incident import Severity
+from undertow.drift.metrics import METRICS, Family, parent_of
+from undertow.drift.verdict import Estimate, Verdict
+
+__all__ = ["effect", "harmful", "is_rate", "lead", "ranked", "severity"]
+
+SLICE_ADVANTAGE = 1.5  # a slice speaks for its metric only with an effect so many times that of the whole service
+CRITICAL_RATE_RATIO = 4.0
+CRITICAL_RATE_FROM = 0.01  # four times next to nothing wakes nobody
+CRITICAL_RATIO = 2.0
+CRITICAL_METRICS = 3
+SMALLEST = 1e-9  # stands in for zero where a metric declares no floor
+LARGEST = 1e18
+
+
+def is_rate(metric: str) -> bool:
+    """Tell whether the metric is a share of events.
+
+    Examples
+    --------
+    >>> is_rate("refusal_rate"), is_rate("latency"), is_rate("latency.high")
+    (True, False, True)
+    """
+    known = METRICS.get(metric)
+    return known is not None and known.family is Family.RATE
+
+
+def effect(verdict: Verdict) -> float:
+    """Return how far the level moved: ln odds ratio for rates, ln ratio otherwise, positive upwards.
+
+    Rates are smoothed by half an event and positive values cut at the metric's floor, so that the effect is always
+    finite.
+    """
+    if is_rate(verdict.series.metric):
+        return _log_odds(verdict.after) - _log_odds(verdict.before)
+    return _log_level(verdict.series.metric, verdict.after) - _log_level(verdict.series.metric, verdict.before)
+
+
+def harmful(verdict: Verdict) -> bool:
+    """Tell whether the change goes the way that hurts; a change of shape, or of a metric nobody declared, may."""
+    metric = METRICS.get(verdict.series.metric)
+    return metric is None or metric.harm == "both" or verdict.direction in {metric.harm, "shift"}
+
+
+def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Return one verdict per metric, the best first: harm before gain, then evidence above the threshold, then breadth.
+
+    The whole of the service speaks for its metric when the change is there; a slice does when its effect is
+    `SLICE_ADVANTAGE` times larger, since the aggregate then only shows the slice diluted.
+    """
+    by_metric: defaultdict[str, list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        by_metric[verdict.series.metric].append(verdict)
+    chosen = [_speaker(group) for group in by_metric.values()]
+    return sorted(chosen, key=lambda v: (not harmful(v), v.threshold - v.statistic, len(v.series.segment), v.id))
+
+
+def lead(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict that the headline tells: the best of those worth a page, else of all.
+
+    Raises
+    ------
+    ValueError
+        There are no verdicts.
+    """
+    known = list(verdicts)
+    if not known:
+        raise ValueError("an incident without verdicts has no lead; open it with one")
+    return ranked([v for v in known if v.kind == "page"] or known)[0]
+
+
+def severity(verdicts: Iterable[Verdict]) -> Severity:
+    """Return how loudly to tell about these verdicts; only those of kind "page" count.
+
+    warning: none of them goes in the harmful direction. critical: one is large (a rate at least four times, or a
+    quarter of, what it was, at 1 % of events or more; another level at least doubled or halved), or three metrics
+    are hurt at once. error: everything else.
+    """
+    hurt = [verdict for verdict in verdicts if verdict.kind == "page" and harmful(verdict)]
+    if not hurt:
+        return Severity.WARNING
+    metrics = {parent_of(verdict.series.metric) for verdict in hurt}
+    large = any(_is_large(verdict) for verdict in hurt)
+    return Severity.CRITICAL if large or len(metrics) >= CRITICAL_METRICS else Severity.ERROR
+
+
+def _speaker(group: list[Verdict]) -> Verdict:
+    whole = [verdict for verdict in group if not verdict.series.segment]
+    slices = [verdict for verdict in group if verdict.series.segment]
+    if not slices:
+        return whole[0]
+    loudest = min(slices, key=lambda v: (-abs(effect(v)), len(v.series.segment), v.id))
+    diluted = whole and abs(effect(loudest)) >= SLICE_ADVANTAGE * abs(effect(whole[0]))
+    return loudest if diluted or not whole else whole[0]
+
+
+def _is_large(verdict: Verdict) -> bool:
+    before, after = verdict.before.value, verdict.after.value
+    if not is_rate(verdict.series.metric):
+        return abs(effect(verdict)) >= math.log(CRITICAL_RATIO)
+    low, high = sorted((before, after))
+    return high >= max(CRITICAL_RATE_FROM, CRITICAL_RATE_RATIO * low)
+
+
+def _log_odds(estimate: Estimate) -> float:
+    events = max(estimate.events, 1)
+    share = min(max(_finite(estimate.value), 0.0), 1.0)
+    return math.log((share * events + 0.5) / ((1.0 - share) * events + 0.5))
+
+
+def _log_level(metric: str, estimate: Estimate) -> float:
+    floor = METRICS[metric].floor if metric in METRICS else SMALLEST
+    return math.log(min(max(_finite(estimate.value), floor), LARGEST))
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else 0.0

@@ -1,0 +1,181 @@
+"""The page in words: one sentence for 3 a.m., and the text beneath it with what on-call needs to act."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from undertow.alerts.formats import clock, duration, format_estimate, format_move, relative, title, utc
+from undertow.alerts.incident import Incident, Level, State
+from undertow.alerts.query import query
+from undertow.alerts.ranking import effect, is_rate, lead, ranked
+from undertow.drift.metrics import parent_of
+from undertow.drift.verdict import Series, Verdict
+
+__all__ = ["headline", "http_is_green", "http_line", "moved", "page_text", "place", "slice_of", "standing"]
+
+ALSO_LIMIT = 3  # further metrics named in the headline
+ROW_LIMIT = 12  # lines in the table of what moved
+CAUSE_LIMIT = 5
+ERROR_SHARE_SLACK = 0.005  # HTTP is green while errors rise by no more than half a percentage point
+LATENCY_SLACK = 1.2  # and latency by no more than a fifth
+
+
+def headline(incident: Incident) -> str:
+    """Return the incident in one sentence: where, what, how far, since when, what else moved, what HTTP metrics say."""
+    first = lead(incident.verdicts)
+    series = first.series
+    move = format_move(series.metric, first.before.value, first.after.value)
+    since = clock(first.changed_at, first.detected_at)
+    inside = f" ({slice_of(series)})" if series.segment else ""
+    said = f"{place(incident)}: {title(series.metric)} {move} since {since}{inside}"
+    return said + _also(incident, first) + _http(incident)
+
+
+def page_text(incident: Incident) -> str:
+    """Return the whole page as plain text."""
+    return "\n".join(f"{name:<9} {line}".rstrip() for name, line in _labelled(_sections(incident)))
+
+
+def place(incident: Incident) -> str:
+    """Return the service, with its environment when it has one."""
+    return incident.service + (f"/{incident.environment}" if incident.environment else "")
+
+
+def slice_of(series: Series) -> str:
+    """Return the series' slice as people read it.
+
+    Examples
+    --------
+    >>> slice_of(Series("support", "", (("operation", "triage"), ("region", "eu")), "latency"))
+    'operation=triage, region=eu'
+    >>> slice_of(Series("support", "", (), "latency"))
+    'all traffic'
+    """
+    return ", ".join(f"{dimension}={value}" for dimension, value in series.segment) or "all traffic"
+
+
+def moved(incident: Incident, limit: int = ROW_LIMIT) -> list[str]:
+    """Return one line for each series that moved, those worth a page and the largest effects first."""
+    rows = sorted(incident.verdicts, key=lambda v: (v.kind != "page", -abs(effect(v)), v.id))
+    lines = [_row(verdict, incident) for verdict in islice(rows, limit)]
+    return lines + ([f"and {len(rows) - limit} more"] if len(rows) > limit else [])
+
+
+def http_is_green(levels: Iterable[Level]) -> bool | None:
+    """Tell whether HTTP metrics stayed quiet; None when nothing is known about them.
+
+    Green means: no error share up by more than half a percentage point and half of itself, no latency up by more
+    than a fifth.
+
+    Examples
+    --------
+    >>> http_is_green([Level("error_rate", 0.002, 0.003), Level("latency_p50", 0.9, 0.8)]), http_is_green([])
+    (True, None)
+    >>> http_is_green([Level("error_rate", 0.002, 0.09)])
+    False
+    """
+    quiet = [_is_quiet(level.metric, level.before, level.after) for level in levels]
+    known = [answer for answer in quiet if answer is not None]
+    return all(known) if known else None
+
+
+def http_line(levels: Sequence[Level]) -> str:
+    """Return what HTTP metrics said before and since, and the conclusion; empty when nothing is known."""
+    green = http_is_green(levels)
+    if green is None:
+        return ""
+    said = ", ".join(
+        f"{_level_title(level.metric)} {format_move(level.metric, level.before, level.after)}" for level in levels
+    )
+    return f"{said}: {'green' if green else 'NOT green'}"
+
+
+def standing(incident: Incident) -> str:
+    """Return where the incident stands: since when it is known, what is back, or when and how it ended."""
+    if incident.state is State.RESOLVED and incident.resolved_at is not None:
+        lasted = duration(incident.resolved_at - incident.changed_at)
+        return f"resolved ({incident.resolution}) at {utc(incident.resolved_at)}, {lasted} after the change"
+    back = f"; {len(incident.recovered)} of {len(incident.verdicts)} series back" if incident.recovered else ""
+    return f"{incident.state}, found {utc(incident.opened_at)}{back}"
+
+
+def _sections(incident: Incident) -> list[tuple[str, list[str]]]:
+    sections = [(incident.severity.upper(), [incident.headline]), ("state", [standing(incident)])]
+    if incident.verdicts:
+        first = lead(incident.verdicts)
+        sections += [
+            ("since", [_since(incident, first)]),
+            ("where", [f"{place(incident)}, {slice_of(first.series)}"]),
+            ("moved", moved(incident)),
+            ("HTTP", [line] if (line := http_line(incident.http)) else ["nothing known about errors and latency"]),
+        ]
+    causes = [str(cause["text"]) for cause in islice(incident.causes, CAUSE_LIMIT)]
+    sections += [("suspects" if incident.verdicts else "listed", causes)]
+    sections += [("incident", [f"{incident.id}  (undertow explain {incident.id})"])]
+    return sections + ([("query", [query(incident)])] if incident.verdicts else [])
+
+
+def _labelled(sections: Iterable[tuple[str, list[str]]]) -> Iterable[tuple[str, str]]:
+    for name, lines in sections:
+        for index, line in enumerate(lines):
+            yield ("" if index else name), line
+
+
+def _since(incident: Incident, first: Verdict) -> str:
+    between = f"between {utc(incident.changed_from)} and {utc(incident.changed_to)}"
+    return f"{utc(incident.changed_at)} ({between}), seen after {first.events:,} events"
+
+
+def _row(verdict: Verdict, incident: Incident) -> str:
+    series = verdict.series
+    before, after = (format_estimate(series.metric, level) for level in (verdict.before, verdict.after))
+    notes = [
+        *(["notice"] if verdict.kind != "page" else []),
+        *(["recovered"] if verdict.id in incident.recovered else []),
+    ]
+    return f"{title(series.metric)} [{slice_of(series)}]: {before} → {after}" + (
+        f" ({', '.join(notes)})" if notes else ""
+    )
+
+
+def _also(incident: Incident, first: Verdict) -> str:
+    told = {parent_of(first.series.metric)}
+    others: list[Verdict] = []
+    for verdict in ranked(v for v in incident.verdicts if v.id not in incident.recovered):
+        if parent_of(verdict.series.metric) not in told:
+            told.add(parent_of(verdict.series.metric))
+            others.append(verdict)
+    named = [_moved_briefly(verdict) for verdict in others[:ALSO_LIMIT]]
+    rest = [f"{len(others) - ALSO_LIMIT} more"] if len(others) > ALSO_LIMIT else []
+    return f"; also {', '.join(named + rest)}" if named else ""
+
+
+def _moved_briefly(verdict: Verdict) -> str:
+    metric, before, after = verdict.series.metric, verdict.before.value, verdict.after.value
+    return f"{title(metric)} {format_move(metric, before, after) if is_rate(metric) else relative(before, after)}"
+
+
+def _http(incident: Incident) -> str:
+    green = http_is_green(incident.http)
+    if green is None:
+        return ""
+    if green:
+        return "; HTTP green"
+    bad = [level for level in incident.http if _is_quiet(level.metric, level.before, level.after) is False]
+    return "; HTTP " + ", ".join(
+        f"{_level_title(level.metric)} {format_move(level.metric, level.before, level.after)}" for level in bad
+    )
+
+
+def _level_title(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+def _is_quiet(metric: str, before: float | None, after: float | None) -> bool | None:
+    if before is None or after is None or not (math.isfinite(before) and math.isfinite(after)):
+        return None
+    if metric == "error_rate":
+        return after <= max(before + ERROR_SHARE_SLACK, 1.5 * before)
+    return after <= LATENCY_SLACK * before

@@ -1,0 +1,162 @@
+"""The report: one HTML file that answers what changed, when, where, since which version and how badly.
+
+It holds everything it needs and asks the network for nothing. A content security policy allows exactly its own style
+sheet and script, named by their hashes, so that not even a flaw in escaping could run a text of the traffic.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+from undertow.dashboards.exchanges import examples_section
+from undertow.dashboards.figures import behaviour_section, http_section, steady_section
+from undertow.dashboards.markup import Markup, tag
+from undertow.dashboards.model import IncidentView, Number, Report, VersionView
+from undertow.dashboards.story import SEVERITIES, badge, incident_article, incident_line
+from undertow.dashboards.units import duration, number, stamp
+
+__all__ = ["render_report"]
+
+
+def render_report(report: Report) -> str:
+    """Return the report as one self-contained HTML document.
+
+    Examples
+    --------
+    >>> from undertow.dashboards.model import Period
+    >>> page = render_report(Report(title="Night of 14 May", generated_for="support", period=Period(0, 3600)))
+    >>> page.startswith("<!doctype html>"), "No behaviour change" in page
+    (True, True)
+    """
+    incidents = sorted(report.incidents, key=lambda incident: (_rank(incident.severity), incident.changed_at))
+    body = tag(
+        "body",
+        tag("main", *_sections(report, incidents)),
+        tag("div", id="hover", hidden=True),
+        tag("script", Markup(_asset("report.js"))),
+    )
+    return f"<!doctype html>\n{tag('html', _head(report), body, lang='en')}\n"
+
+
+def _rank(severity: str) -> int:
+    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
+
+
+def _sections(report: Report, incidents: Sequence[IncidentView]) -> list[Markup]:
+    return [
+        _top(report, incidents),
+        *([_overview(incidents)] if len(incidents) > 1 else []),
+        *(incident_article(incident, titled=len(incidents) > 1) for incident in incidents),
+        behaviour_section(report),
+        http_section(report),
+        examples_section(report.examples),
+        steady_section(report),
+        *_versions(report.versions),
+        _foot(report),
+    ]
+
+
+# --- head ------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _asset(name: str) -> str:
+    return (files("undertow.dashboards") / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _head(report: Report) -> Markup:
+    style, script = _asset("report.css"), _asset("report.js")
+    policy = (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    )
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", f"{report.title} · Undertow"),
+        tag("style", Markup(style)),
+    )
+
+
+# --- top -------------------------------------------------------------------------------------------------------------
+
+
+def _top(report: Report, incidents: Sequence[IncidentView]) -> Markup:
+    period = report.period
+    length = duration(period.end - period.start)
+    lead = [badge(incidents[0])] if len(incidents) == 1 else []
+    return tag(
+        "header",
+        tag("p", tag("b", "Undertow"), f" · {report.title} · {report.generated_for}", class_="kicker"),
+        tag("h1", *lead, tag("span", _answer(incidents), dir="auto")),
+        tag("p", f"{stamp(period.start)} – {stamp(period.end)} UTC ({length})", class_="period"),
+        _numbers(report),
+        class_="top",
+    )
+
+
+def _answer(incidents: Sequence[IncidentView]) -> str:
+    if not incidents:
+        return "No behaviour change worth a page"
+    if len(incidents) == 1:
+        return incidents[0].headline
+    return f"{len(incidents)} incidents"
+
+
+def _numbers(report: Report) -> Markup:
+    numbers = list(report.headline_numbers)
+    if report.false_page_budget is not None:
+        numbers.append(Number("false pages a week allowed", number(report.false_page_budget)))
+    cells = [_number(each) for each in numbers]
+    return tag("dl", *cells, class_="numbers") if cells else Markup("")
+
+
+def _number(each: Number) -> Markup:
+    label = f"{each.label}, {each.note}" if each.note else each.label
+    return tag("div", tag("dt", label), tag("dd", each.value))
+
+
+def _overview(incidents: Sequence[IncidentView]) -> Markup:
+    lines = [incident_line(incident) for incident in incidents]
+    return tag("nav", tag("ol", *lines), class_="overview", aria_label="incidents")
+
+
+# --- foot ------------------------------------------------------------------------------------------------------------
+
+
+def _versions(versions: Sequence[VersionView]) -> list[Markup]:
+    if not versions:
+        return []
+    titles = ("first seen (UTC)", "what", "value", "service", "declared")
+    head = tag("tr", *(tag("th", title, scope="col") for title in titles))
+    rows = [_version(version) for version in sorted(versions, key=lambda version: version.first_seen)]
+    table = tag("table", tag("thead", head), tag("tbody", *rows))
+    return [tag("section", tag("h2", "Versions seen"), tag("div", table, class_="wide"))]
+
+
+def _version(version: VersionView) -> Markup:
+    return tag(
+        "tr",
+        tag("td", stamp(version.first_seen), class_="n"),
+        tag("td", version.dimension),
+        tag("td", tag("code", version.value, dir="auto")),
+        tag("td", version.service),
+        tag("td", version.declared or "–", dir="auto"),
+    )
+
+
+def _foot(report: Report) -> Markup:
+    notes = [tag("li", note, dir="auto") for note in report.notes]
+    told = "Times are event time, UTC. Intervals and bands are 95 %. Hover over a chart for its values."
+    listed = [tag("ul", *notes)] if notes else []
+    return tag("footer", *listed, tag("p", told))

@@ -1,0 +1,215 @@
+"""What is usual: the learned level of each series, its recent past block by block, its daily profile and its wander.
+
+One object holds the baselines of all series of a detector, as a struct of arrays: row i is series i. A *block* is at least 50 events
+of one series; recent blocks wait in a short history of slots, so that a change under way is not learned while it is being judged, and
+so that its time can be estimated. Old slots merge pairwise: resolution falls with age, memory does not grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.drift.statistics.proportions import Floats
+
+__all__ = ["DAY", "Baselines", "Slot"]
+
+DAY = 86_400.0
+_SLOTS = 24
+_LAG = 0.25  # share of all events that may wait in slots before the oldest is learned
+_HOURS = 24
+_WHOLE_DAYS = 3.0  # a daily profile from less history pages by the clock
+_KERNEL = np.array([1.0, 2.0, 3.0, 2.0, 1.0])
+_WANDER_DAYS = 5  # days of level needed before the day-to-day wander is estimated
+_WANDER_FACTOR = 3.8  # half-width of the benign band in standard deviations of the day-to-day wander
+_WANDER_MOST = float(np.log(2.0))
+
+Ints = NDArray[np.int64]
+
+
+class Slot:
+    """Columns of a slot: sums over one or several neighbouring blocks."""
+
+    START, END, EVENTS, SUM, SQUARES, RAW, EXPECTED = range(7)
+    SMALL, SMALL_SQUARES, SMALL_WEIGHT, LARGE, LARGE_SQUARES, LARGE_WEIGHT = range(7, 13)  # overdispersion
+    LEARNED = 13  # 1 when the baseline holds it already
+    WIDTH = 14
+
+
+class Baselines:
+    """Struct of arrays over series.
+
+    `sums` (rows, WIDTH) is what has been learned; `slots` (rows, 24, WIDTH) the recent past, oldest first; `hours` (rows, 24, 2) events and
+    sums by hour of day (UTC); `days` the statistics of whole days' levels.
+    """
+
+    def __init__(self) -> None:
+        self.sums: Floats = np.zeros((0, Slot.WIDTH))
+        self.slots: Floats = np.zeros((0, _SLOTS, Slot.WIDTH))
+        self.used: Ints = np.zeros(0, np.int64)
+        self.hours: Floats = np.zeros((0, _HOURS, 2))
+        self.born: Floats = np.zeros(0)
+        self.seen: Floats = np.zeros(0)
+        self.days: Floats = np.zeros((0, 7))  # day, events, sum of today; count, sum, squares, noise of levels
+
+    def grow(self, rows: int, born: Floats) -> None:
+        """Make room for `rows` series; the new ones were first seen at the times `born`."""
+        for name, array in list(vars(self).items()):
+            extra = np.zeros((rows - len(array), *array.shape[1:]), array.dtype)
+            setattr(self, name, np.concatenate([array, born if name == "born" else extra]))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the arrays by name."""
+        return dict(vars(self))
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take the arrays of a snapshot."""
+        for name in vars(self):
+            setattr(self, name, state[name])
+
+    # -- learning -----------------------------------------------------------------------------------------------------
+
+    def record_hours(self, rows: Ints, time: float, events: Floats, sums: Floats) -> None:
+        """Add a window to the hour-of-day profile."""
+        hour = int(time % DAY // 3600)
+        self.hours[rows, hour, 0] += events
+        self.hours[rows, hour, 1] += sums
+        self.seen[rows] += events
+
+    def push(self, rows: Ints, blocks: Floats) -> None:
+        """Append one block (rows, WIDTH) to each row's recent past, and learn what has become old."""
+        full = rows[self.used[rows] == _SLOTS]
+        if len(full):
+            self._compact(full)
+        self.slots[rows, self.used[rows]] = blocks
+        self.used[rows] += 1
+        self._learn_oldest(rows)
+
+    def _compact(self, rows: Ints) -> None:
+        """Merge in each row the neighbouring pair that is smallest for its age; never a learned with a waiting slot."""
+        slots = self.slots[rows]
+        events, learned = slots[:, :, Slot.EVENTS], slots[:, :, Slot.LEARNED]
+        newer = events[:, ::-1].cumsum(axis=1)[:, ::-1]
+        size = (events[:, :-1] + events[:, 1:]) / newer[:, :-1]
+        pair = np.argmin(np.where(learned[:, :-1] == learned[:, 1:], size, np.inf), axis=1)
+        at = np.arange(len(rows))
+        merged = slots[at, pair] + slots[at, pair + 1]
+        merged[:, Slot.START] = slots[at, pair, Slot.START]
+        merged[:, Slot.END] = slots[at, pair + 1, Slot.END]
+        merged[:, Slot.LEARNED] = slots[at, pair, Slot.LEARNED]
+        keep = np.arange(_SLOTS)[None, :] != (pair + 1)[:, None]
+        slots[at, pair] = merged
+        self.slots[rows, : _SLOTS - 1] = slots[keep].reshape(len(rows), _SLOTS - 1, Slot.WIDTH)
+        self.used[rows] = _SLOTS - 1
+
+    def _learn_oldest(self, rows: Ints) -> None:
+        """Learn waiting slots, oldest first, until no more than the lag's share of all events waits."""
+        while len(rows):
+            recent = self._waiting(rows)
+            rows = rows[recent > _LAG * (self.sums[rows, Slot.EVENTS] + recent)]
+            if len(rows):
+                oldest = np.argmin(self.slots[rows, :, Slot.LEARNED], axis=1)  # learned slots come first
+                self.slots[rows, oldest, Slot.LEARNED] = 1
+                self.sums[rows, Slot.EVENTS :] += self.slots[rows, oldest, Slot.EVENTS :]
+
+    def _waiting(self, rows: Ints) -> Floats:
+        live = np.arange(_SLOTS)[None, :] < self.used[rows][:, None]
+        slots = self.slots[rows]
+        waiting: Floats = (slots[:, :, Slot.EVENTS] * (1 - slots[:, :, Slot.LEARNED]) * live).sum(axis=1)
+        return waiting
+
+    def history(self, row: int) -> Floats:
+        """Return the row's past, oldest first, shape (slots in use, WIDTH)."""
+        return self.slots[row, : self.used[row]].copy()
+
+    def before(self, row: int, slots: Floats) -> Floats:
+        """Return what is known of the row without these slots, which are the latest of its history."""
+        history = self.history(row)
+        waiting = history[history[:, Slot.LEARNED] == 0].sum(axis=0)
+        before: Floats = self.sums[row] + waiting - slots.sum(axis=0)
+        return before
+
+    def learned(self, rows: Ints) -> Floats:
+        """Return how many events the level of each row rests on, waiting ones included."""
+        learned: Floats = self.sums[rows, Slot.EVENTS] + self._waiting(rows)
+        return learned
+
+    def restart(self, row: int, sums: Floats) -> None:
+        """Begin a new baseline with what has been seen since the change."""
+        self.sums[row] = sums
+        self.used[row] = 0
+        self.days[row, 3:] = 0
+
+    # -- daily profile ------------------------------------------------------------------------------------------------
+
+    def has_profile(self, rows: Ints, time: float) -> NDArray[np.bool_]:
+        """Return which rows have the three whole days that a daily profile needs."""
+        whole: NDArray[np.bool_] = time - self.born[rows] >= _WHOLE_DAYS * DAY
+        return whole
+
+    def season(self, rows: Ints, time: float, pseudo_events: Floats, link: Callable[[Floats], Floats]) -> Floats:
+        """Return the daily profile's shift of the level at `time`, on the scale of `link`; 0 where it is not known yet.
+
+        Hours are smoothed over their neighbours, shrunk by `pseudo_events` towards flat, and joined by straight lines.
+        """
+        shift = np.zeros(len(rows))
+        known = self.has_profile(rows, time)
+        if known.any():
+            levels, mean = self._hour_levels(rows[known], pseudo_events[known])
+            hour = time % DAY / 3600 - 0.5
+            left, share = int(np.floor(hour)) % _HOURS, hour % 1
+            at = link(levels[:, left]) * (1 - share) + link(levels[:, (left + 1) % _HOURS]) * share
+            shift[known] = at - link(mean)
+        return shift
+
+    def _hour_levels(self, rows: Ints, pseudo_events: Floats) -> tuple[Floats, Floats]:
+        """Return smoothed, shrunk means by hour (rows, 24) and the mean over all hours (rows,)."""
+        events, sums = self.hours[rows, :, 0], self.hours[rows, :, 1]
+        mean = (sums.sum(axis=1) + 0.5) / (events.sum(axis=1) + 1)
+        smooth = _smooth(sums) + (pseudo_events * mean)[:, None]
+        return smooth / (_smooth(events) + pseudo_events[:, None]), mean
+
+    def unknown_season(self, rows: Ints, time: float) -> Floats:
+        """Return how far (in amplitudes) a daily cycle of unknown phase may have moved since the baseline was seen."""
+        hour = time % DAY / 3600
+        distance = np.abs(hour - (np.arange(_HOURS) + 0.5))
+        distance = np.maximum(np.minimum(distance, _HOURS - distance) - 0.5, 0)
+        swing = 2 * np.sin(np.pi * distance / _HOURS)
+        weights = self.hours[rows, :, 0]
+        moved: Floats = weights @ swing / np.maximum(weights.sum(axis=1), 1)
+        return np.where(self.has_profile(rows, time), 0.0, moved)
+
+    # -- wander from day to day ---------------------------------------------------------------------------------------
+
+    def start_day(self, rows: Ints, day: float) -> Ints:
+        """Return the rows whose last day has ended, now that a block of `day` arrives."""
+        return rows[(self.days[rows, 0] != day) & (self.days[rows, 1] > 0)]
+
+    def record_day(self, rows: Ints, day: float, events: Floats, sums: Floats) -> None:
+        """Add a block to today's sums; a new day starts them afresh."""
+        fresh = rows[self.days[rows, 0] != day]
+        self.days[fresh, 0], self.days[fresh, 1:3] = day, 0
+        self.days[rows, 1] += events
+        self.days[rows, 2] += sums
+
+    def record_level(self, rows: Ints, levels: Floats, noise: Floats) -> None:
+        """Add whole days' levels (link scale) with the variance that sampling alone gives them."""
+        self.days[rows, 3:] += np.stack([np.ones_like(levels), levels, levels**2, noise], axis=1)
+
+    def wander(self, rows: Ints) -> Floats:
+        """Return the half-width of the band in which the level wanders from day to day, on the link scale."""
+        count, total, squares, noise = self.days[rows, 3:].T
+        safe = np.maximum(count, 2)
+        variance = (squares - total**2 / safe) / (safe - 1) - noise / safe
+        width = _WANDER_FACTOR * np.sqrt(np.maximum(variance, 0))
+        return np.where(count >= _WANDER_DAYS, np.minimum(width, _WANDER_MOST), 0.0)
+
+
+def _smooth(values: Floats) -> Floats:
+    """Circular moving sum over five hours with weights 1-2-3-2-1."""
+    rolled = [weight * np.roll(values, shift, axis=1) for shift, weight in zip(range(-2, 3), _KERNEL, strict=True)]
+    smooth: Floats = np.sum(rolled, axis=0)
+    return smooth

@@ -1,0 +1,132 @@
+"""Rates: a mixture of Shiryaev–Roberts statistics with beta-binomial likelihoods."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from undertow.drift.baselines import Slot
+from undertow.drift.detector import Observation
+from undertow.drift.sequential import Episode, SequentialDetector
+from undertow.drift.statistics.proportions import Floats, jeffreys, log_likelihood, odds_shift, wilson
+from undertow.drift.verdict import Estimate
+
+__all__ = ["BetaBinomial"]
+
+Ints = NDArray[np.int64]
+
+_PROFILE_HITS = 3.0  # hits by which an hour of the profile is shrunk towards flat
+_FARTHEST = 20.0  # stands for an infinite margin on the log-odds scale
+
+
+class BetaBinomial(SequentialDetector):
+    r"""Follows rates (refusals, schema violations, truncation, errors, tails …).
+
+    Alternatives are odds ratios against the edge of the benign band, 1.5, 2.2, 4, 12 and 40 up, .65, .4 and .1 down. Hits come
+    in clusters (sessions, retries), so the likelihood of a block is beta-binomial with the correlation ρ measured on the baseline's
+    blocks of 10 and of 50 events plus one standard error.
+
+    Cannot see: changes within the band or before the baseline has `strict_events` events; which events of a window were hits.
+
+    References
+    ----------
+    Pollak 1987 (Annals of Statistics 15); Shin, Ramdas & Rinaldo, E-detectors (arXiv 2203.03532).
+
+    Examples
+    --------
+    A refusal rate triples after 4,000 events at one a second:
+
+    >>> import numpy as np
+    >>> from undertow.drift.budget import Share
+    >>> from undertow.drift.detector import SeriesSettings
+    >>> detector = BetaBinomial({0: SeriesSettings(band=0.1, page_from=0.22, season=0.4, harm="both")}, 2000, 200)
+    >>> rng, one = np.random.default_rng(1), np.ones(1)
+    >>> for start in range(0, 6000, 10):
+    ...     hits = one * rng.binomial(10, 0.02 if start < 4000 else 0.06)
+    ...     window = Observation(start, start + 10, np.array([0]), 10 * one, hits, hits, hits, one * start, ())
+    ...     for alarm in detector.observe(window, Share.of(1.0, 64)):
+    ...         print(alarm.kind, alarm.direction, alarm.changed_from <= 4000 <= alarm.changed_to)
+    page up True
+    """
+
+    name = "beta_binomial"
+    _log_odds_ratios = np.log(np.array([1.5, 2.2, 4.0, 12.0, 40.0, 0.65, 0.4, 0.1]))
+    log_weights = np.log(np.array([0.15, 0.25, 0.12, 0.10, 0.05, 0.10, 0.15, 0.08]))
+    directions = np.sign(_log_odds_ratios)
+
+    def _link(self, events: Floats, sums: Floats) -> Floats:
+        level: Floats = logit((sums + 0.5) / (events + 1))
+        return level
+
+    def _mean(self, link: Floats) -> Floats:
+        rate: Floats = expit(link)
+        return rate
+
+    def _season(self, rows: Ints, time: float) -> Floats:
+        sums = self.baselines.sums[rows]
+        pseudo = _PROFILE_HITS * (sums[:, Slot.EVENTS] + 1) / (sums[:, Slot.SUM] + 0.5)
+        return self.baselines.season(rows, time, pseudo, lambda rate: logit(np.clip(rate, 1e-9, 1 - 1e-9)))
+
+    def _dispersion(self, rows: Ints, errors: float = 1.0) -> Floats:
+        sums = self.baselines.sums[rows]
+        small = _excess(*sums[:, Slot.SMALL : Slot.LARGE].T, errors)
+        large = _excess(*sums[:, Slot.LARGE : Slot.LEARNED].T, errors)
+        return np.clip(np.maximum(small, large), 0.0, 0.9)
+
+    def _spread(self, rows: Ints, part: Floats) -> tuple[Floats, Floats]:
+        events, expected = part[:, Slot.EVENTS], part[:, Slot.EXPECTED]
+        variance = expected * (1 - expected / events)
+        return (part[:, Slot.SUM] - expected) ** 2 / variance - 1, events - 1
+
+    def _log_ratios(self, rows: Ints, part: Floats, up: Floats, down: Floats) -> Floats:
+        events, hits = part[:, [Slot.EVENTS]], part[:, [Slot.SUM]]
+        rate = part[:, [Slot.EXPECTED]] / events
+        edge = np.where(self.directions > 0, up[:, None], -down[:, None])
+        benign, shifted = odds_shift(rate, edge), odds_shift(rate, edge + self._log_odds_ratios)
+        rho = self._dispersion(rows)[:, None]
+        # The correlation is known badly, and too large a one is not careful: it reads single hits as rare clusters. So what
+        # counts is the smaller of the evidence under independence and under the measured correlation.
+        ratios = [log_likelihood(hits, events, shifted, r) - log_likelihood(hits, events, benign, r) for r in (0 * rho, rho)]
+        return np.minimum(*ratios)
+
+    def _margin(self, rows: Ints, z: float) -> tuple[Floats, Floats]:
+        events, hits = self.baselines.sums[rows, Slot.EVENTS], self.baselines.sums[rows, Slot.SUM]
+        low, high = wilson(hits, events, z)
+        level = self._link(events, hits)
+        above = logit(np.minimum(high, 1 - 1e-9)) - level
+        below = level - logit(np.maximum(low, 1e-9))
+        return np.clip(above, 0, _FARTHEST), np.clip(below, 0, _FARTHEST)
+
+    def _gain(self, row: int, events: Floats, sums: Floats, expected: Floats) -> Floats:
+        own, usual = (sums + 0.5) / (events + 1), (expected + 0.5) / (events + 1)
+        gain = sums * np.log(own / usual) + (events - sums) * np.log((1 - own) / (1 - usual))
+        return gain / self._inflation(row)
+
+    def _return_ratio(self, row: int, episode: Episode, part: Floats, season: float) -> float:
+        rho = self._dispersion(np.array([row]))
+        events, hits = part[[Slot.EVENTS]], part[[Slot.SUM]]
+        before, after = (
+            self._mean(np.array([level + season])) for level in (episode.level_before, episode.level_after)
+        )
+        return float((log_likelihood(hits, events, before, rho) - log_likelihood(hits, events, after, rho))[0])
+
+    def _estimate(self, row: int, sums: Floats) -> Estimate:
+        events, hits = float(sums[Slot.EVENTS]), float(sums[Slot.SUM])
+        low, high = jeffreys(hits, events, self._inflation(row))
+        return Estimate(hits / events if events else 0.0, low, high, int(events))
+
+    def _inflation(self, row: int) -> float:
+        """Return the variance factor of a block of 50 events, as far as it has been measured."""
+        return 1 + 49 * float(self._dispersion(np.array([row]), errors=0.0)[0])
+
+    def _noise(self, rows: Ints, events: Floats, sums: Floats) -> Floats:
+        rate = (sums + 0.5) / (events + 1)
+        return (1 + 49 * self._dispersion(rows)) / (events * rate * (1 - rate))
+
+
+def _excess(spread: Floats, squares: Floats, weight: Floats, errors: float) -> Floats:
+    """Return the moment estimate of a correlation plus so many standard errors."""
+    safe = np.maximum(weight, 1)
+    excess: Floats = (spread + errors * np.sqrt(squares)) / safe
+    return excess

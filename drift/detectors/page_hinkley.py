@@ -1,0 +1,31 @@
+"""Page's test, from river."""
+
+from __future__ import annotations
+
+from river import drift
+
+from undertow.drift.adapters import RiverDetector
+
+__all__ = ["PageHinkley"]
+
+
+class PageHinkley(RiverDetector):
+    """Sums the deviations from the running mean and alarms when the sum leaves its extreme by more than a threshold.
+
+    Cannot promise a number of false pages: its threshold is in the
+    metric's own unit, so the same one is never or always reached.
+
+    References
+    ----------
+    Page 1954, Continuous inspection schemes (Biometrika 41).
+
+    Examples
+    --------
+    >>> PageHinkley({}, 2000, 200).pageable()
+    0
+    """
+
+    name = "page_hinkley"
+
+    def _make(self) -> drift.PageHinkley:
+        return drift.PageHinkley(mode="both")

@@ -1,0 +1,149 @@
+"""The scale of each positive series, fitted once from its first values: where logs are clipped and where its tails begin.
+
+Values whose series has no scale yet wait here; from `strict_events` on they are clipped at 3.5 robust standard deviations, and from
+`min_events` on those beyond the 1st and 99th percentile of the waiting values are counted as tails.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.drift.statistics.logbins import log_of
+from undertow.drift.statistics.proportions import Floats
+
+__all__ = ["Scaled", "Scales"]
+
+_CLIP = 3.5  # robust standard deviations
+_SMALLEST_SD = 0.05
+_TAIL = 0.01
+
+Ints = NDArray[np.int64]
+
+
+class Scaled(NamedTuple):
+    """The values of a window, per series: counts, sums of clipped and of raw logs, and the counts of both tails."""
+
+    series: Ints
+    events: Floats
+    sums: Floats
+    squares: Floats
+    raw: Floats
+    since: Floats
+    tailed: NDArray[np.bool_]  # the series has tails by now
+    low: Floats
+    high: Floats
+    cells: tuple[Ints, Floats, Ints]  # index into `series`, clipped log, count
+
+
+class Scales:
+    """Fits and applies scales; struct of arrays by series number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scales = Scales(strict_events=2, min_events=4)
+    >>> scaled = scales.apply(np.array([5, 5]), np.array([8192, 8200]), np.array([1, 1]), start=0.0)
+    >>> scaled.series, scaled.events, scaled.tailed
+    (array([5]), array([2.]), array([False]))
+    """
+
+    def __init__(self, strict_events: int, min_events: int) -> None:
+        self._strict_events, self._min_events = strict_events, min_events
+        self._clip: Floats = np.full((0, 2), np.nan)
+        self._tails: Ints = np.full((0, 2), -1, np.int64)
+        self._waiting: dict[int, dict[int, int]] = {}
+        self._since: dict[int, float] = {}
+
+    def apply(self, series: Ints, bins: Ints, counts: Ints, start: float) -> Scaled:
+        """Take a window's cells, sorted by series; return what the series with a scale measured."""
+        self._grow(series)
+        before = self._tails.copy()
+        freed = self._wait(series, bins, counts, start)
+        if freed:
+            series, bins, counts = self._join(series, bins, counts, freed)
+        return self._scaled(series, bins, counts, before, start, freed)
+
+    def _grow(self, series: Ints) -> None:
+        if len(series) and series.max() >= len(self._clip):
+            extra = int(series.max()) + 1024 - len(self._clip)
+            self._clip = np.concatenate([self._clip, np.full((extra, 2), np.nan)])
+            self._tails = np.concatenate([self._tails, np.full((extra, 2), -1, np.int64)])
+
+    def _wait(self, series: Ints, bins: Ints, counts: Ints, start: float) -> dict[int, float]:
+        """Keep the cells of series that still learn; return those that got their clip just now, and since when."""
+        learning = np.flatnonzero(self._tails[series, 0] < 0)
+        freed: dict[int, float] = {}
+        for number, b, count in zip(
+            series[learning].tolist(), bins[learning].tolist(), counts[learning].tolist(), strict=True
+        ):
+            kept = self._waiting.setdefault(number, {})
+            self._since.setdefault(number, start)
+            kept[b] = kept.get(b, 0) + count
+        for number in np.unique(series[learning]).tolist():
+            total = sum(self._waiting[number].values())
+            if np.isnan(self._clip[number, 0]) and total >= self._strict_events:
+                self._clip[number] = _clip_of(self._waiting[number])
+                freed[number] = self._since[number]
+            if total >= self._min_events:
+                self._tails[number] = _tails_of(self._waiting.pop(number))
+                del self._since[number]
+        return freed
+
+    def _join(self, series: Ints, bins: Ints, counts: Ints, freed: dict[int, float]) -> tuple[Ints, Ints, Ints]:
+        """Put what had waited in place of this window's cells of the series that have just got their clip."""
+        keep = ~np.isin(series, list(freed))
+        waited = [(number, b, c) for number in freed for b, c in self._waiting.get(number, {}).items()]
+        extra = np.array(waited, np.int64).reshape(-1, 3)
+        series, bins, counts = (
+            np.concatenate([old[keep], new]) for old, new in zip((series, bins, counts), extra.T, strict=True)
+        )
+        order = np.lexsort((bins, series))
+        return series[order], bins[order], counts[order]
+
+    def _scaled(
+        self, series: Ints, bins: Ints, counts: Ints, tails: Ints, start: float, freed: dict[int, float]
+    ) -> Scaled:
+        known = ~np.isnan(self._clip[series, 0])
+        series, bins, counts = series[known], bins[known], counts[known]
+        logs = log_of(bins)
+        clipped = np.clip(logs, self._clip[series, 0], self._clip[series, 1])
+        found, first, index = np.unique(series, return_index=True, return_inverse=True)
+        low = counts * (bins < tails[series, 0])
+        high = counts * (bins > tails[series, 1])
+        sums = [
+            np.add.reduceat(values.astype(np.float64), first) if len(first) else np.zeros(0)
+            for values in (counts, counts * clipped, counts * clipped**2, counts * logs, low, high)
+        ]
+        since = np.array([freed.get(number, start) for number in found.tolist()])
+        return Scaled(found, *sums[:4], since, tails[found, 0] >= 0, sums[4], sums[5], (index, clipped, counts))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as arrays and plain data."""
+        waiting = {str(number): [list(kept.items()), self._since[number]] for number, kept in self._waiting.items()}
+        return {"clip": self._clip, "tails": self._tails, "waiting": waiting}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take the state of a snapshot."""
+        self._clip, self._tails = state["clip"], state["tails"]
+        self._waiting = {int(number): {b: c for b, c in kept} for number, (kept, _) in state["waiting"].items()}
+        self._since = {int(number): since for number, (_, since) in state["waiting"].items()}
+
+
+def _quantiles(histogram: dict[int, int], shares: list[float]) -> list[int]:
+    """Return the bins at which the cumulative share is reached."""
+    bins = np.array(sorted(histogram))
+    cumulative = np.cumsum([histogram[b] for b in bins.tolist()])
+    return [int(bins[np.searchsorted(cumulative, share * cumulative[-1])]) for share in shares]
+
+
+def _clip_of(histogram: dict[int, int]) -> Floats:
+    low, median, high = log_of(np.array(_quantiles(histogram, [0.16, 0.5, 0.84])))
+    sd = max((high - low) / 2, _SMALLEST_SD)
+    return np.array([median - _CLIP * sd, median + _CLIP * sd])
+
+
+def _tails_of(histogram: dict[int, int]) -> list[int]:
+    return _quantiles(histogram, [_TAIL, 1 - _TAIL])

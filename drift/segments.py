@@ -1,0 +1,158 @@
+"""Slices of traffic: which groups of series an event belongs to, with a limit on their number and an "other" beyond it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from undertow.drift.interaction import Interaction, Scalar
+
+__all__ = ["OTHER", "Group", "Segments", "SegmentsState", "dimension_reader"]
+
+OTHER = "(other)"
+_CACHE_LIMIT = 100_000  # combinations of dimension values remembered; beyond it the cache starts anew
+Reader = Callable[[Interaction], "Scalar | None"]
+
+
+class Group(msgspec.Struct, frozen=True, order=True):
+    """All series of one slice: (service, environment, segment)."""
+
+    service: str
+    environment: str
+    segment: tuple[tuple[str, str], ...] = ()
+
+
+class SegmentsState(msgspec.Struct):
+    """What a restart needs: the groups in the order of their numbers, and how often a limit was hit."""
+
+    groups: list[Group]
+    overflowed: int = 0
+
+
+def dimension_reader(dimension: str) -> Reader:
+    """Return the function that reads a dimension's value off an event.
+
+    `response_model` falls back to the model asked for, `prompt_version` to a hash of the instructions; every name that is not
+    a field of the event is looked up in `attributes`, then in `config`.
+
+    Examples
+    --------
+    >>> event = Interaction(id="1", time=0, service="s", model="m-1", attributes={"region": "eu"})
+    >>> dimension_reader("region")(event), dimension_reader("response_model")(event)
+    ('eu', 'm-1')
+    """
+    special: dict[str, Reader] = {"response_model": _answering_model, "prompt_version": _prompt_version}
+    if dimension in special:
+        return special[dimension]
+    if dimension in {"operation", "agent", "model", "provider", "label", "finish_reason", "user"}:
+        return lambda event: getattr(event, dimension)  # type: ignore[no-any-return]
+    return lambda event: _looked_up(event, dimension)
+
+
+def _answering_model(event: Interaction) -> str | None:
+    return event.response_model or event.model
+
+
+def _prompt_version(event: Interaction) -> str | None:
+    if event.prompt_version or not event.instructions:
+        return event.prompt_version
+    return f"instructions#{xxhash.xxh3_64_hexdigest(event.instructions.encode())[:8]}"
+
+
+def _looked_up(event: Interaction, name: str) -> Scalar | None:
+    for table in (event.attributes, event.config):
+        if table and name in table:
+            return table[name]
+    return None
+
+
+class Segments:
+    """Numbers the groups and says to which of them an event belongs.
+
+    An event belongs to the whole of its service and, for each configured dimension that it carries, to the slice of its value.
+    The first `values_per_dimension` values of a dimension (per service and environment) get a slice each, later ones share
+    "(other)"; beyond `group_limit` groups an event counts in its service alone. Both overflows are counted.
+
+    Examples
+    --------
+    >>> segments = Segments(("region",), values_per_dimension=20, group_limit=100)
+    >>> segments.assign([Interaction(id="1", time=0, service="s", attributes={"region": "eu"})])
+    array([[0, 1]], dtype=int32)
+    >>> segments.groups[1].segment
+    (('region', 'eu'),)
+    """
+
+    def __init__(
+        self, dimensions: Sequence[str], values_per_dimension: int, group_limit: int, state: SegmentsState | None = None
+    ) -> None:
+        self.dimensions = tuple(dimensions)
+        self._readers = [dimension_reader(dimension) for dimension in dimensions]
+        self._values_per_dimension = values_per_dimension
+        self._group_limit = group_limit
+        self.groups: list[Group] = []
+        self._numbers: dict[Group, int] = {}
+        self._values: dict[tuple[str, str, str], int] = {}
+        self._rows: dict[tuple[Any, ...], list[int]] = {}
+        self.overflowed = state.overflowed if state else 0
+        for group in state.groups if state else ():
+            self._register(group)
+
+    def snapshot(self) -> SegmentsState:
+        """Return the state as plain data."""
+        return SegmentsState(list(self.groups), self.overflowed)
+
+    def dims(self, event: Interaction) -> tuple[str | None, ...]:
+        """Return the event's value of each dimension, None where it carries none."""
+        return tuple([None if (value := read(event)) is None else str(value) for read in self._readers])
+
+    def assign(self, events: Sequence[Interaction]) -> NDArray[np.int32]:
+        """Return the group numbers of each event, shape (events, 1 + dimensions), −1 where a dimension is absent."""
+        return self.assign_dims([(event.service, event.environment, *self.dims(event)) for event in events])
+
+    def assign_dims(self, keys: Sequence[tuple[Any, ...]]) -> NDArray[np.int32]:
+        """Return the group numbers of (service, environment, value of each dimension …)."""
+        rows = self._rows
+        if len(rows) > _CACHE_LIMIT:
+            rows.clear()
+        found = [rows.get(key) or self._row(key) for key in keys]
+        return np.array(found, dtype=np.int32).reshape(len(keys), 1 + len(self.dimensions))
+
+    def _row(self, key: tuple[Any, ...]) -> list[int]:
+        service, environment, *values = key
+        row = [self._number(Group(service, environment))]
+        for dimension, value in zip(self.dimensions, values, strict=True):
+            row.append(-1 if value is None else self._slice(service, environment, dimension, value))
+        self._rows[key] = row
+        return row
+
+    def _slice(self, service: str, environment: str, dimension: str, value: str) -> int:
+        group = Group(service, environment, ((dimension, value),))
+        if group not in self._numbers and self._values.get((service, environment, dimension), 0) >= (
+            self._values_per_dimension
+        ):
+            self.overflowed += 1
+            group = Group(service, environment, ((dimension, OTHER),))
+        return self._number(group)
+
+    def _number(self, group: Group) -> int:
+        number = self._numbers.get(group)
+        if number is not None:
+            return number
+        if group.segment and len(self.groups) >= self._group_limit:
+            self.overflowed += 1
+            return -1
+        return self._register(group)
+
+    def _register(self, group: Group) -> int:
+        number = self._numbers[group] = len(self.groups)
+        self.groups.append(group)
+        for dimension, value in group.segment:
+            if value != OTHER:
+                key = (group.service, group.environment, dimension)
+                self._values[key] = self._values.get(key, 0) + 1
+        return number

@@ -1,0 +1,1 @@
+"""Small pure pieces of mathematics that windows and detectors share."""

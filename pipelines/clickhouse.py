@@ -1,0 +1,236 @@
+"""The store: ClickHouse, embedded below the data folder or a server by its URL; one client, one schema, the same code.
+
+Rows go in by columns, as one Arrow block each, with the block's token: a token that the table has seen among its last
+1,000 blocks inserts nothing, so a block may be sent again after a crash.
+
+A `Store` may be used from several threads. Writing and reading have a client each: a reader does not wait for a writer,
+two of one kind wait for each other when embedded. Bytes for the loopback port come from `engine`, a handle a statement.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import clickhouse_connect
+import msgspec
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+
+from undertow.pipelines import settings
+from undertow.pipelines.arrow import ArrowType, arrow_type, encode
+from undertow.pipelines.engine import Engine, QueryError
+from undertow.pipelines.schema import NewerSchemaError, migrate, schema_text
+from undertow.pipelines.store_lock import StoreLock
+
+__all__ = ["QueryResult", "Store", "StoreError", "StoreUnreachableError"]
+
+DATABASE = "undertow"
+_ENGINE_OPTIONS = {  # of the embedded engine; its defaults are those of a machine of its own
+    "max_server_memory_usage": 2 * 2**30,  # beyond it a statement fails, the process lives
+    "mark_cache_size": 64 * 2**20,
+    "primary_index_cache_size": 64 * 2**20,
+    "index_mark_cache_size": 16 * 2**20,
+    "query_condition_cache_size": 16 * 2**20,
+    "compiled_expression_cache_size": 16 * 2**20,
+}
+_READING = {"final": 1, "readonly": 1}
+_PASSWORD_CODES = frozenset({192, 193, 194, 497, 516})
+
+
+class StoreError(RuntimeError):
+    """The store cannot do this; the message says what, why and the way out. Trying again does not help."""
+
+
+class StoreUnreachableError(StoreError):
+    """The server does not answer: try again later."""
+
+
+class QueryResult(msgspec.Struct, frozen=True):
+    """The answer to a query: names of the columns, and the rows."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+class Store:
+    """Undertow's tables. `Store.open` opens it; `close`, or leaving it as a context manager, closes it."""
+
+    def __init__(
+        self, writer: Client, reader: Client, engine: Engine | None = None, lock: StoreLock | None = None
+    ) -> None:
+        self.engine = engine  # None for a server: ask the server itself
+        self._writer, self._reader, self._lock = writer, reader, lock
+        self._types: dict[str, dict[str, ArrowType]] = {}
+        self._closing = ExitStack()
+
+    @classmethod
+    def open(cls, where: settings.Store, folder: Path, schema: str | None = None) -> Store:
+        """Open the store, creating or updating its tables.
+
+        Parameters
+        ----------
+        where
+            `url` names a server; without it the engine runs in this process, below `folder`.
+        schema
+            Text of another schema file than the shipped one.
+
+        Raises
+        ------
+        StoreBusyError
+            Another process has the embedded store open.
+        StoreUnreachableError
+            The server does not answer.
+        StoreError
+            The password is wrong, or the store was written by a newer Undertow.
+        """
+        with ExitStack() as opened, _translated(urlsplit(where.url or "").hostname or "the embedded engine"):
+            store = cls._of_server(where, opened) if where.url else cls._embedded(folder, opened)
+            migrate(store._writer, schema_text(where.retention_days, schema))  # noqa: SLF001 (an alternative constructor)
+            store._closing = opened.pop_all()  # noqa: SLF001
+            return store
+
+    @classmethod
+    def _embedded(cls, folder: Path, opened: ExitStack) -> Store:
+        lock = StoreLock(folder)
+        opened.callback(lock.release)
+        path = os.path.realpath(folder / "store")
+        writer = clickhouse_connect.get_client(interface="chdb", path=path, chdb_options=_ENGINE_OPTIONS)
+        opened.callback(writer.close)
+        _use_database(writer, DATABASE)
+        reader = clickhouse_connect.get_client(interface="chdb", path=path, database=DATABASE, settings=_READING)
+        opened.callback(reader.close)
+        engine = Engine(path, DATABASE)
+        opened.callback(engine.close)
+        return cls(writer, reader, engine, lock)
+
+    @classmethod
+    def _of_server(cls, where: settings.Store, opened: ExitStack) -> Store:
+        address, database = _address(where)
+        writer = clickhouse_connect.get_client(**address)
+        opened.callback(writer.close)
+        _use_database(writer, database)
+        reader = clickhouse_connect.get_client(**address, database=database, settings=_READING)
+        opened.callback(reader.close)
+        return cls(writer, reader)
+
+    def insert(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> int:
+        """Insert one block of rows, unless the table has seen `token`; return the number of rows.
+
+        The rows are given by columns of equal length; columns left out take their defaults. NaN and None are NULL where
+        the column allows it.
+
+        Raises
+        ------
+        StoreError
+            There is no such table.
+        ValueError
+            The table has no such column, or a value does not fit its column.
+        StoreUnreachableError
+            The server does not answer; sending the same block again is safe.
+        """
+        rows = len(next(iter(columns.values()), ()))
+        if not rows:
+            return 0
+        with _translated():
+            self._writer.raw_insert(
+                table,
+                column_names=list(columns),
+                insert_block=encode(columns, self._column_types(table), table),
+                fmt="ArrowStream",
+                settings={"insert_deduplication_token": token, "max_partitions_per_insert_block": 1000},
+            )
+        return rows
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
+        """Answer a statement that only reads; tables that keep revisions show the latest one (`final = 1`).
+
+        Raises
+        ------
+        QueryError
+            The statement is wrong, refused, or beyond a limit; `code` is ClickHouse's number.
+        StoreUnreachableError
+            The server does not answer.
+        """
+        try:
+            with _translated():
+                result = self._reader.query(sql, parameters=dict(parameters or {}))
+        except StoreUnreachableError:
+            raise
+        except StoreError as error:
+            raise QueryError(str(error), getattr(error.__cause__, "code", None) or 0) from error
+        return QueryResult(tuple(result.column_names), [tuple(row) for row in result.result_rows])
+
+    def announce(self, url: str) -> None:
+        """Write where this process serves the embedded store, for other processes that want it."""
+        if self._lock is not None:
+            self._lock.announce(url)
+
+    def close(self) -> None:
+        """Close the store; idempotent."""
+        self._closing.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _column_types(self, table: str) -> dict[str, ArrowType]:
+        if table not in self._types:
+            sql = "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String}"
+            found = self._writer.query(sql, parameters={"table": table}).result_rows
+            if not found:
+                raise StoreError(f"the store has no table '{table}'")
+            self._types[table] = {name: arrow_type(kind) for name, kind in found}
+        return self._types[table]
+
+
+def _use_database(client: Client, name: str) -> None:
+    client.command(f"CREATE DATABASE IF NOT EXISTS `{name}`")
+    client.database = name
+
+
+def _address(where: settings.Store) -> tuple[dict[str, Any], str]:
+    url = urlsplit(where.url or "")
+    database = url.path.strip("/") or DATABASE
+    if url.scheme not in {"http", "https"} or not url.hostname or not database.isidentifier():
+        place = f"{url.scheme}://{url.hostname}:{url.port}{url.path}"  # without the password
+        raise StoreError(f"[store] url = '{place}' is not of the form http(s)://user@host:8123/database")
+    address = {
+        "host": url.hostname,
+        "port": url.port or (8443 if url.scheme == "https" else 8123),
+        "secure": url.scheme == "https",
+        "username": unquote(url.username or "") or "default",
+        "password": where.password or unquote(url.password or ""),
+        "autogenerate_session_id": False,  # a session answers one statement at a time
+        "query_retries": 0,  # the caller knows how patient to be
+    }
+    return address, database
+
+
+@contextmanager
+def _translated(place: str = "the server") -> Iterator[None]:
+    """Turn the client's errors into the store's: one sentence each, without a secret."""
+    try:
+        yield
+    except OperationalError as error:
+        reason = _first_line(error)
+        raise StoreUnreachableError(
+            f"ClickHouse at {place} does not answer; is [store] url right? ({reason})"
+        ) from error
+    except DatabaseError as error:
+        if error.code in _PASSWORD_CODES:
+            refusal = f"ClickHouse at {place} refuses the user or the password; see url and password_file in [store]"
+            raise StoreError(refusal) from None
+        raise StoreError(_first_line(error)) from error
+    except (ClickHouseError, NewerSchemaError) as error:
+        raise StoreError(_first_line(error)) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:500]

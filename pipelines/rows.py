@@ -1,0 +1,283 @@
+"""What the stream knows, as the columns of the store's tables: pure functions, values in, columns out.
+
+A list comprehension a column: that costs 4 µs an event for all 50 columns of `interactions`, redaction aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from undertow.alerts.incident import Incident
+from undertow.drift.interaction import Interaction, Scalar, text_of
+from undertow.drift.verdict import Series, Verdict
+
+__all__ = [
+    "DeadLetterRow",
+    "SeenVersionRow",
+    "WindowRow",
+    "dead_letter_columns",
+    "incident_columns",
+    "interaction_columns",
+    "verdict_columns",
+    "version_columns",
+    "window_columns",
+]
+
+Column = Sequence[Any] | NDArray[Any]
+Columns = dict[str, Column]
+Redact = Callable[[str | None], str | None]
+
+_NAMES = [
+    "id",
+    "time",
+    "service",
+    "environment",
+    "operation",
+    "agent",
+    "model",
+    "response_model",
+    "provider",
+    "prompt_version",
+] + ["label", "finish_reason", "stop_sequence", "task", "parent", "session", "shadow_of", "about"]
+_COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "turn")
+_SECONDS = ("latency", "time_to_first_token")
+_FLAGS = {"refused": "refusal_rate", "truncated": "truncation_rate", "empty": "empty_rate", "failed": "error_rate"}
+_LENGTHS = ("input_length", "output_length")
+_SOURCES = np.array(["unpriced", "stated", "priced"])
+
+
+class WindowRow(NamedTuple):
+    """One closed window of one series; `hits` for rates, the others for positive metrics, None for what does not apply."""
+
+    start: float
+    series: Series
+    events: int
+    hits: int | None = None
+    log_mean: float | None = None
+    p50: float | None = None
+    p99: float | None = None
+
+
+class DeadLetterRow(Protocol):
+    """What the store keeps of an input that could not be read."""
+
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def line(self) -> int: ...  # noqa: D102
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def reason(self) -> str: ...  # noqa: D102
+    @property
+    def field(self) -> str | None: ...  # noqa: D102
+    @property
+    def excerpt(self) -> str: ...  # noqa: D102
+
+
+class SeenVersionRow(Protocol):
+    """What the store keeps of a version seen."""
+
+    @property
+    def service(self) -> str: ...  # noqa: D102
+    @property
+    def environment(self) -> str: ...  # noqa: D102
+    @property
+    def dimension(self) -> str: ...  # noqa: D102
+    @property
+    def value(self) -> str: ...  # noqa: D102
+    @property
+    def first_seen(self) -> float: ...  # noqa: D102
+    @property
+    def last_seen(self) -> float: ...  # noqa: D102
+    @property
+    def events(self) -> int: ...  # noqa: D102
+    @property
+    def declared(self) -> str: ...  # noqa: D102
+
+
+def interaction_columns(
+    events: Sequence[Interaction],
+    measures: Mapping[str, NDArray[np.float64]],
+    redact: Redact,
+    user_hash: Callable[[str], str],
+) -> Columns:
+    """Return the columns of `interactions`.
+
+    Parameters
+    ----------
+    measures
+        Metric name → one number per event, NaN where the event does not say: the rates and lengths of
+        `undertow.drift.metrics`, `cost` (US dollars a call) and `late` (1 for events after their window had closed).
+        What is missing is stored as NULL.
+    redact
+        The content policy: what may be kept of a text, None for nothing. It sees every text that people or models wrote.
+    user_hash
+        Keyed hash of who asks.
+    """
+    columns: Columns = {name: _texts(events, name) for name in _NAMES[2:]}
+    columns["id"] = [event.id for event in events]
+    columns["time"] = np.array([event.time for event in events])
+    columns["kind"] = [event.kind.value for event in events]
+    columns |= {name: [getattr(event, name) for event in events] for name in (*_COUNTS, *_SECONDS)}
+    columns |= _identities(events, user_hash) | _tools(events) | _documents(events)
+    columns["http_status"] = [
+        event.http_status if event.http_status and event.http_status > 0 else 0 for event in events
+    ]
+    columns["scores"] = [event.scores or {} for event in events]
+    columns["error"] = [redact(event.error) or "" if event.error else "" for event in events]
+    columns["input"] = [redact(text_of(event.input)) or "" if event.input else "" for event in events]
+    columns["output"] = [redact(text_of(event.output)) or "" if event.output else "" for event in events]
+    return columns | _measured(events, measures)
+
+
+def window_columns(windows: Sequence[WindowRow]) -> Columns:
+    """Return the columns of `windows`.
+
+    Examples
+    --------
+    >>> row = WindowRow(10.0, Series("support", "", (("region", "eu"),), "refusal_rate"), events=40, hits=3)
+    >>> columns = window_columns([row])
+    >>> columns["segment"], columns["family"], columns["hits"]
+    ([{'region': 'eu'}], ['rate'], [3])
+    """
+    series = [window.series for window in windows]
+    return {
+        "window_start": [window.start for window in windows],
+        **_series_columns(series),
+        "family": ["positive" if window.hits is None else "rate" for window in windows],
+        **{name: [getattr(row, name) for row in windows] for name in ("events", "hits", "log_mean", "p50", "p99")},
+    }
+
+
+def verdict_columns(verdicts: Sequence[Verdict]) -> Columns:
+    """Return the columns of `verdicts`."""
+    plain = "id kind direction detected_at changed_at changed_from changed_to events statistic threshold detector reason opened"
+    columns: Columns = {name: [getattr(verdict, name) for verdict in verdicts] for name in plain.split()}
+    for side in ("before", "after"):
+        estimates = [getattr(verdict, side) for verdict in verdicts]
+        columns[side] = [estimate.value for estimate in estimates]
+        columns |= {f"{side}_{name}": [getattr(one, name) for one in estimates] for name in ("low", "high", "events")}
+    return columns | _series_columns([verdict.series for verdict in verdicts])
+
+
+def incident_columns(incidents: Sequence[Incident]) -> Columns:
+    """Return the columns of `incidents`, one row for this revision of each."""
+    plain = "id revision service environment opened_at changed_at changed_from changed_to paged_at resolved_at resolution headline"
+    columns: Columns = {name: [getattr(incident, name) for incident in incidents] for name in plain.split()}
+    return columns | {
+        "state": [incident.state.value for incident in incidents],
+        "severity": [incident.severity.value for incident in incidents],
+        "metrics": [sorted({verdict.series.metric for verdict in incident.verdicts}) for incident in incidents],
+        "verdict_ids": [[verdict.id for verdict in incident.verdicts] for incident in incidents],
+        "content": [msgspec.json.encode(incident).decode() for incident in incidents],
+    }
+
+
+def dead_letter_columns(letters: Sequence[DeadLetterRow]) -> Columns:
+    """Return the columns of `dead_letters`; the excerpts have passed the content policy already."""
+    return {
+        **{name: [getattr(letter, name) for letter in letters] for name in ("line", "offset")},
+        **{
+            name: [getattr(letter, name) or "" for letter in letters]
+            for name in ("source", "reason", "field", "excerpt")
+        },
+    }
+
+
+def version_columns(versions: Sequence[SeenVersionRow]) -> Columns:
+    """Return the columns of `versions`."""
+    plain = "service environment dimension value first_seen last_seen events declared"
+    return {name: [getattr(version, name) for version in versions] for name in plain.split()}
+
+
+def _texts(events: Sequence[Interaction], name: str) -> list[str]:
+    return [getattr(event, name) or "" for event in events]
+
+
+def _identities(events: Sequence[Interaction], user_hash: Callable[[str], str]) -> Columns:
+    return {
+        "user": [user_hash(event.user) if event.user else "" for event in events],
+        "instructions": [_text_hash(event.instructions) if event.instructions else "" for event in events],
+        "tools": [_content_hash(event.tools) if event.tools else "" for event in events],
+        "response_schema": [_schema_name(event.response_schema) if event.response_schema else "" for event in events],
+        "config": [_as_text(event.config) if event.config else {} for event in events],
+        "attributes": [_as_text(event.attributes) if event.attributes else {} for event in events],
+    }
+
+
+def _tools(events: Sequence[Interaction]) -> Columns:
+    return {
+        "tool_names": [[call.name for call in event.tool_calls] if event.tool_calls else [] for event in events],
+        "tool_errors": [
+            sum(bool(call.error) for call in event.tool_calls) if event.tool_calls else 0 for event in events
+        ],
+    }
+
+
+def _documents(events: Sequence[Interaction]) -> Columns:
+    return {
+        "documents": [len(event.documents) if event.documents else 0 for event in events],
+        "retrieval_score": [
+            _mean(document.score for document in event.documents) if event.documents else None for event in events
+        ],
+    }
+
+
+def _measured(events: Sequence[Interaction], measures: Mapping[str, NDArray[np.float64]]) -> Columns:
+    unknown = np.full(len(events), np.nan)
+    stated = np.array([event.cost for event in events], dtype=np.float64)
+    cost = np.where(np.isnan(stated), measures.get("cost", unknown), stated)
+    source = np.where(np.isnan(stated), np.where(np.isnan(cost), 0, 2), 1)
+    return {
+        **{column: measures.get(metric, unknown) for column, metric in _FLAGS.items()},
+        **{name: measures.get(name, unknown) for name in _LENGTHS},
+        "schema_valid": 1.0 - measures.get("schema_violation_rate", unknown),
+        "cost": cost,
+        "cost_source": _SOURCES[source],
+        "late": np.nan_to_num(measures.get("late", unknown)),
+    }
+
+
+def _series_columns(series: Sequence[Series]) -> Columns:
+    return {
+        "service": [one.service for one in series],
+        "environment": [one.environment for one in series],
+        "segment": [dict(one.segment) for one in series],
+        "metric": [one.metric for one in series],
+    }
+
+
+def _mean(scores: Iterable[float | None]) -> float | None:
+    known = [score for score in scores if score is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _as_text(values: Mapping[str, Scalar]) -> dict[str, str]:
+    return {key: value if isinstance(value, str) else _scalar_text(value) for key, value in values.items()}
+
+
+def _scalar_text(value: Scalar) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@lru_cache(maxsize=4096)
+def _text_hash(text: str) -> str:
+    return xxhash.xxh3_64_hexdigest(text.encode("utf-8", "surrogatepass"))
+
+
+def _content_hash(content: object) -> str:
+    if isinstance(content, str):
+        return _text_hash(content)
+    return xxhash.xxh3_64_hexdigest(msgspec.json.encode(content, order="sorted"))
+
+
+def _schema_name(schema: dict[str, Any] | str) -> str:
+    return schema if isinstance(schema, str) else _content_hash(schema)

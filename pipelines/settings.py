@@ -1,0 +1,244 @@
+"""Settings: one TOML file and UNDERTOW_* variables, read once into frozen types; unknown keys are refused by name.
+
+Every secret has a `_file` twin that names a file to read it from. With no configuration at all the defaults watch
+every service.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+
+__all__ = [
+    "Alerts",
+    "Budget",
+    "Detection",
+    "Ingest",
+    "PagerDuty",
+    "Price",
+    "Secret",
+    "Settings",
+    "SettingsError",
+    "Store",
+    "Webhook",
+    "load",
+    "parse",
+]
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+PositiveInt = Annotated[int, msgspec.Meta(gt=0)]
+
+
+class SettingsError(ValueError):
+    """The configuration cannot be used: the message names the key, its value, the reason and the way out."""
+
+
+class Secret(str):
+    """A text that no log, repr or error shows; `str(secret)` is masked too, `.reveal()` is the only way in."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def reveal(self) -> str:
+        """Return the plain value."""
+        return str.__str__(self)
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the TOML file."""
+
+
+class Ingest(_Section, frozen=True):
+    """Where events come from and how time is treated."""
+
+    paths: list[str] = []  # files to follow; "-" is standard input
+    fields: dict[str, str] = {}  # event field → dotted path in a foreign JSON log; `undertow check FILE` proposes it
+    service: str | None = None  # name for events whose log has no field for it
+    window_s: Positive = 10.0
+    allowed_lateness_s: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    max_ahead_s: Positive = 300.0  # an event further ahead of its arrival is refused
+    dedup_horizon_s: Positive = 600.0
+    task_idle_s: Positive = 300.0
+    task_limit_s: Positive = 3600.0
+    task_limit_calls: PositiveInt = 1000
+    idle_tick_s: Positive = 30.0  # live: silence of the source for so long lets the clock close windows
+    max_open_tasks: PositiveInt = 200_000
+    content: Literal["none", "redacted", "full"] = "redacted"
+    redact: list[str] = []  # further RE2 patterns to mask
+    schemas: dict[str, dict[str, Any]] = {}  # JSON Schemas that events name in `response_schema`
+
+
+class Detection(_Section, frozen=True):
+    """What is followed, per slice, and with which detector."""
+
+    dimensions: tuple[str, ...] = ("operation", "response_model", "prompt_version", "region", "agent")
+    values_per_dimension: PositiveInt = 20
+    series_limit: PositiveInt = 20_000
+    min_events: PositiveInt = 2000  # baseline events before ordinary paging; "learning N of M"
+    strict_events: PositiveInt = 200  # baseline events before the strict form may page large changes
+    detector: dict[str, str] = {}  # metric → "adwin" | "page_hinkley" | "kswin" instead of the default
+    metrics_off: list[str] = []
+    band: dict[str, float] = {}  # metric → benign wander δ
+    page_from: dict[str, float] = {}  # metric → smallest effect worth a page
+
+
+class Budget(_Section, frozen=True):
+    """How many false pages the user is willing to get."""
+
+    false_pages_per_week: Positive = 1.0
+    notify: Literal["page", "shadow"] = "page"  # shadow records the pages it would have sent
+
+
+class PagerDuty(_Section, frozen=True):
+    """PagerDuty Events API v2."""
+
+    routing_key: str = ""
+    routing_key_file: str | None = None
+    url: str = "https://events.pagerduty.com"
+
+
+class Webhook(_Section, frozen=True):
+    """A POST of the incident as JSON, signed with HMAC-SHA256 when a secret is set."""
+
+    url: str
+    secret: str = ""
+    secret_file: str | None = None
+
+
+class Alerts(_Section, frozen=True):
+    """How incidents are grouped and where they go."""
+
+    hold_s: Annotated[float, msgspec.Meta(ge=0)] = (
+        30.0  # event time in which related verdicts join before the page leaves
+    )
+    join_s: Positive = 1800.0  # verdicts whose change intervals lie within so long of each other are one incident
+    pages_per_hour: PositiveInt = 10
+    console: bool = True
+    pagerduty: PagerDuty | None = None
+    webhook: Webhook | None = None
+
+
+class Store(_Section, frozen=True):
+    """Where rows go: the embedded ClickHouse below `data`, or a server."""
+
+    url: str | None = None  # http(s)://user@host:8123/database
+    password: str = ""
+    password_file: str | None = None
+    listen: str = "127.0.0.1:8321"  # the loopback port of `undertow run`
+    retention_days: PositiveInt = 30
+
+
+class Price(_Section, frozen=True):
+    """US dollars per million tokens, on top of the shipped table."""
+
+    input: Annotated[float, msgspec.Meta(ge=0)]
+    output: Annotated[float, msgspec.Meta(ge=0)]
+    cached: float | None = None
+
+
+class Settings(_Section, frozen=True):
+    """Everything the user may set."""
+
+    data: str = "undertow-data"  # state, store and outbox live below this folder
+    ingest: Ingest = Ingest()
+    detection: Detection = Detection()
+    budget: Budget = Budget()
+    alerts: Alerts = Alerts()
+    store: Store = Store()
+    prices: dict[str, Price] = {}
+
+    @property
+    def folder(self) -> Path:
+        """The data folder as a path."""
+        return Path(self.data)
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings file (or `./undertow.toml` when it exists) with the environment on top.
+
+    `UNDERTOW_BUDGET__FALSE_PAGES_PER_WEEK=2` sets `false_pages_per_week` of `[budget]`.
+
+    Raises
+    ------
+    SettingsError
+        The file is missing, is not TOML, or holds a key or value that is not known.
+    """
+    chosen = path or (Path("undertow.toml") if Path("undertow.toml").exists() else None)
+    try:
+        text = chosen.read_text() if chosen else ""
+    except OSError as error:
+        raise SettingsError(f"cannot read the configuration {chosen}: {error.strerror}; pass -c FILE") from error
+    return parse(text, os.environ if environ is None else environ, str(chosen or "defaults"))
+
+
+def parse(text: str, environ: Mapping[str, str] | None = None, name: str = "undertow.toml") -> Settings:
+    r"""Parse the text of a settings file.
+
+    Examples
+    --------
+    >>> parse("[budget]\nfalse_pages_per_week = 2").budget.false_pages_per_week
+    2.0
+    >>> parse("[budget]\npages_per_week = 2")
+    Traceback (most recent call last):
+    undertow.pipelines.settings.SettingsError: undertow.toml: unknown key 'pages_per_week' in [budget]; ...
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{name} is not valid TOML: {error}") from error
+    _overlay(raw, environ or {})
+    _refuse_unknown(raw, Settings, name, "")
+    _read_secret_files(raw, name)
+    try:
+        return msgspec.convert(raw, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{name}: {error}") from error
+
+
+def _overlay(raw: dict[str, Any], environ: Mapping[str, str]) -> None:
+    for key, value in environ.items():
+        if not key.startswith("UNDERTOW_") or key.startswith("UNDERTOW_TEST_"):
+            continue
+        *tables, leaf = key.removeprefix("UNDERTOW_").lower().split("__")
+        target = raw
+        for table in tables:
+            target = target.setdefault(table, {})
+        target[leaf] = value.split(",") if leaf in {"paths", "dimensions", "metrics_off", "redact"} else value
+
+
+def _refuse_unknown(raw: Mapping[str, Any], section: type[msgspec.Struct], name: str, where: str) -> None:
+    fields = get_type_hints(section)
+    for key, value in raw.items():
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(sorted(fields))}"
+            raise SettingsError(f"{name}: unknown key '{key}'{f' in [{where}]' if where else ''}{hint}")
+        nested = _section_in(fields[key])
+        if nested and isinstance(value, Mapping):
+            _refuse_unknown(value, nested, name, f"{where}.{key}" if where else key)
+
+
+def _section_in(annotation: Any) -> type[msgspec.Struct] | None:
+    candidates = (annotation, *get_args(annotation)) if get_origin(annotation) is not dict else ()
+    return next((c for c in candidates if isinstance(c, type) and issubclass(c, _Section)), None)
+
+
+def _read_secret_files(raw: dict[str, Any], name: str) -> None:
+    for key, value in list(raw.items()):
+        if isinstance(value, dict):
+            _read_secret_files(value, name)
+        elif key.endswith("_file") and isinstance(value, str):
+            try:
+                raw[key.removesuffix("_file")] = Path(value).read_text().strip()
+            except OSError as error:
+                raise SettingsError(f"{name}: {key} = '{value}' cannot be read: {error.strerror}") from error
