@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from undertow.dashboards.markup import Markup, tag
 from undertow.dashboards.model import Example
-from undertow.dashboards.units import clock
+from undertow.dashboards.units import stamp
 
 __all__ = ["examples_section"]
 
@@ -41,7 +41,7 @@ def _cell(example: Example | None, side: str) -> Markup:
     why = [tag("p", example.why, class_="why", dir="auto")] if example.why else []
     return tag(
         "div",
-        tag("p", tag("b", side), tag("time", f"{clock(example.time)} UTC"), class_="side"),
+        tag("p", tag("b", side), tag("time", f"{stamp(example.time)} UTC"), class_="side"),
         tag("blockquote", _cut(example.input), class_="said user", dir="auto"),
         tag("blockquote", _cut(example.output), class_="said model", dir="auto"),
         *why,

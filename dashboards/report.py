@@ -17,7 +17,7 @@ from undertow.dashboards.figures import behaviour_section, http_section, steady_
 from undertow.dashboards.markup import Markup, tag
 from undertow.dashboards.model import IncidentView, Number, Report, VersionView
 from undertow.dashboards.story import SEVERITIES, badge, incident_article, incident_line
-from undertow.dashboards.units import duration, number, stamp
+from undertow.dashboards.units import between, duration, number, stamp
 
 __all__ = ["render_report"]
 
@@ -99,7 +99,7 @@ def _top(report: Report, incidents: Sequence[IncidentView]) -> Markup:
         "header",
         tag("p", tag("b", "Undertow"), f" · {report.title} · {report.generated_for}", class_="kicker"),
         tag("h1", *lead, tag("span", _answer(incidents), dir="auto")),
-        tag("p", f"{stamp(period.start)} – {stamp(period.end)} UTC ({length})", class_="period"),
+        tag("p", f"{between(period.start, period.end)} UTC ({length})", class_="period"),
         _numbers(report),
         class_="top",
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from undertow.dashboards.markup import Markup, tag
 from undertow.dashboards.model import HttpLevel, IncidentView, Row
-from undertow.dashboards.units import change_text, clock, duration, interval, quantity, stamp
+from undertow.dashboards.units import between, change_text, clock, duration, interval, quantity, stamp
 
-__all__ = ["SEVERITIES", "badge", "incident_article", "incident_line", "when"]
+__all__ = ["SEVERITIES", "badge", "incident_article", "incident_line"]
 
 SEVERITIES = ("critical", "error", "warning", "info")  # worst first
 ARROWS = {"up": "▲", "down": "▼", "shift": "◆"}
@@ -37,19 +37,6 @@ def incident_article(incident: IncidentView, *, titled: bool = True) -> Markup:
     )
 
 
-def when(incident: IncidentView) -> str:
-    """Return the estimated change time with its interval.
-
-    Examples
-    --------
-    >>> view = IncidentView(id="1", headline="x", severity="error", service="support", opened_at=200.0,
-    ...                     changed_at=100.0, changed_from=90.0, changed_to=110.0)
-    >>> when(view)
-    '00:01:40 (00:01:30 – 00:01:50)'
-    """
-    return f"{clock(incident.changed_at)} ({clock(incident.changed_from)} – {clock(incident.changed_to)})"
-
-
 def badge(incident: IncidentView) -> Markup:
     """Return the severity as a coloured word."""
     known = incident.severity if incident.severity in SEVERITIES else "info"
@@ -57,14 +44,13 @@ def badge(incident: IncidentView) -> Markup:
 
 
 def _facts(incident: IncidentView) -> Markup:
-    facts = [("changed", clock(incident.changed_at), f"{_between(incident)} UTC, 95 %"), _paged(incident)]
+    facts = [
+        ("changed", clock(incident.changed_at), f"{between(incident.changed_from, incident.changed_to)} UTC, 95 %"),
+        _paged(incident),
+    ]
     facts += [("service", incident.service, _where(incident)), _state(incident)]
     cells = [tag("div", tag("dt", name), tag("dd", value, tag("small", note))) for name, value, note in facts]
     return tag("dl", *cells, class_="facts")
-
-
-def _between(incident: IncidentView) -> str:
-    return f"{clock(incident.changed_from)} – {clock(incident.changed_to)}"
 
 
 def _paged(incident: IncidentView) -> tuple[str, str, str]:

@@ -273,10 +273,11 @@ def _level(estimate: Estimate, unit: str) -> str:
 def _hover(frame: _Frame) -> str:
     """Return [x, y, text] of each point as JSON: the only thing that the page's script reads."""
     unit = frame.chart.unit
+    moment = stamp if frame.x.high - frame.x.low > 86_400 else clock
     rows = []
     for point in frame.points:
         if point.value is not None:
             about = f" ({short(point.low, unit)} – {short(point.high, unit)})" if point.low is not None else ""
-            text = f"{clock(point.t)}  {quantity(point.value, unit)}{about}, {point.events:,} events"
+            text = f"{moment(point.t)}  {quantity(point.value, unit)}{about}, {point.events:,} events"
             rows.append((round(frame.x(point.t), 1), round(frame.top + frame.y(point.value), 1), text))
     return msgspec.json.encode(rows).decode()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from undertow.drift.verdict import Estimate
 
-__all__ = ["change_text", "clock", "duration", "interval", "number", "quantity", "short", "stamp", "tick"]
+__all__ = ["between", "change_text", "clock", "duration", "interval", "number", "quantity", "short", "stamp", "tick"]
 
 SHARE = "share of events"
 _LAST_SECOND = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
@@ -175,3 +175,17 @@ def stamp(t: float) -> str:
     '2023-11-14 22:13:20'
     """
     return f"{_moment(t):%Y-%m-%d %H:%M:%S}"
+
+
+def between(start: float, end: float) -> str:
+    """Return a stretch of time with its UTC date, told once where both ends share it.
+
+    Examples
+    --------
+    >>> between(1_700_000_000, 1_700_000_020)
+    '2023-11-14 22:13:20 – 22:13:40'
+    >>> between(1_700_000_000, 1_700_010_000)
+    '2023-11-14 22:13:20 – 2023-11-15 01:00:00'
+    """
+    same = stamp(start)[:10] == stamp(end)[:10]
+    return f"{stamp(start)} – {clock(end) if same else stamp(end)}"

@@ -153,11 +153,11 @@ class Versions:
     @classmethod
     def build(
         cls,
+        state: dict[str, Any] | None = None,
         baseline_s: float = 600.0,
         max_values: int = 200,
         max_dimensions: int = 64,
         max_services: int = 1000,
-        state: dict[str, Any] | None = None,
     ) -> Versions:
         """Return versions that go on from a snapshot, or begin."""
         versions = cls(baseline_s, max_values, max_dimensions, max_services)

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-__all__ = ["ArrowType", "arrow_type", "encode"]
+__all__ = ["ArrowType", "Column", "arrow_type", "encode"]
 
 ArrowType = pa.DataType
+Column = Sequence[Any] | NDArray[Any]
 
 _SCALARS: dict[str, pa.DataType] = {
     "Float64": pa.float64(),
@@ -50,7 +52,7 @@ def arrow_type(kind: str) -> pa.DataType:
     return _SCALARS[kind]
 
 
-def encode(columns: Mapping[str, Sequence[Any]], types: Mapping[str, pa.DataType], table: str) -> bytes:
+def encode(columns: Mapping[str, Column], types: Mapping[str, pa.DataType], table: str) -> bytes:
     """Return the columns as an Arrow stream of one batch; an integer beyond its column becomes the largest that fits.
 
     Raises
@@ -65,7 +67,7 @@ def encode(columns: Mapping[str, Sequence[Any]], types: Mapping[str, pa.DataType
     return bytes(sink.getvalue().to_pybytes())
 
 
-def _array(name: str, values: Sequence[Any], types: Mapping[str, pa.DataType], table: str) -> pa.Array:
+def _array(name: str, values: Column, types: Mapping[str, pa.DataType], table: str) -> pa.Array:
     if name not in types:
         raise ValueError(f"table {table} has no column '{name}'; it has {', '.join(types)}")
     try:
@@ -74,7 +76,7 @@ def _array(name: str, values: Sequence[Any], types: Mapping[str, pa.DataType], t
         raise ValueError(f"column {name} of {table} does not fit {types[name]}: {error}") from error
 
 
-def _convert(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+def _convert(values: Column, kind: pa.DataType) -> pa.Array:
     if pa.types.is_timestamp(kind):
         scale = 1000.0 if kind.unit == "ms" else 1.0
         seconds = np.asarray(values, dtype=np.float64)

@@ -10,7 +10,7 @@ two of one kind wait for each other when embedded. Bytes for the loopback port c
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 
 from undertow.pipelines import settings
-from undertow.pipelines.arrow import ArrowType, arrow_type, encode
+from undertow.pipelines.arrow import ArrowType, Column, arrow_type, encode
 from undertow.pipelines.engine import Engine, QueryError
 from undertow.pipelines.schema import NewerSchemaError, migrate, schema_text
 from undertow.pipelines.store_lock import StoreLock
@@ -38,7 +38,7 @@ _ENGINE_OPTIONS = {  # of the embedded engine; its defaults are those of a machi
     "query_condition_cache_size": 16 * 2**20,
     "compiled_expression_cache_size": 16 * 2**20,
 }
-_READING = {"final": 1, "readonly": 1}
+_READING: dict[str, Any] = {"settings": {"final": 1, "readonly": 1}, "tz_mode": "aware"}
 _PASSWORD_CODES = frozenset({192, 193, 194, 497, 516})
 
 
@@ -102,7 +102,7 @@ class Store:
         writer = clickhouse_connect.get_client(interface="chdb", path=path, chdb_options=_ENGINE_OPTIONS)
         opened.callback(writer.close)
         _use_database(writer, DATABASE)
-        reader = clickhouse_connect.get_client(interface="chdb", path=path, database=DATABASE, settings=_READING)
+        reader = clickhouse_connect.get_client(interface="chdb", path=path, database=DATABASE, **_READING)
         opened.callback(reader.close)
         engine = Engine(path, DATABASE)
         opened.callback(engine.close)
@@ -114,11 +114,11 @@ class Store:
         writer = clickhouse_connect.get_client(**address)
         opened.callback(writer.close)
         _use_database(writer, database)
-        reader = clickhouse_connect.get_client(**address, database=database, settings=_READING)
+        reader = clickhouse_connect.get_client(**address, database=database, **_READING)
         opened.callback(reader.close)
         return cls(writer, reader)
 
-    def insert(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> int:
+    def insert(self, table: str, columns: Mapping[str, Column], token: str) -> int:
         """Insert one block of rows, unless the table has seen `token`; return the number of rows.
 
         The rows are given by columns of equal length; columns left out take their defaults. NaN and None are NULL where

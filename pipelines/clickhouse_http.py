@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from uuid import uuid4
 
 import lz4.frame
@@ -90,7 +90,9 @@ class ClickHouseInterface:
             raise QueryError("the store is a ClickHouse server of its own ([store] url): ask it there", 210)
         if request.query_params.get("compress") in {"1", "true"}:
             raise QueryError("compress=1 is not understood; use enable_http_compression=1 with gzip, lz4 or zstd", 48)
-        statement = _statement(request, _decompressed(body, request.headers.get("content-encoding", "")))
+        statement = _statement(
+            request, _decompressed(body, request.headers.get("content-encoding", ""), self._body_limit)
+        )
         answer = await run_in_threadpool(self._engine.answer, statement)
         return _success(answer, request)
 
@@ -159,23 +161,28 @@ def _compressed(body: bytes, request: Request) -> tuple[bytes, str]:
     return (_ENCODERS[encoding](body), encoding) if encoding else (body, "")
 
 
-def _decompressed(body: bytes, encoding: str) -> bytes:
-    decoders: Mapping[str, Callable[[bytes], bytes]] = {
-        "": bytes,
-        "identity": bytes,
-        "gzip": lambda data: zlib.decompressobj(31).decompress(data, WRITE_LIMIT_BYTES),
-        "deflate": lambda data: zlib.decompressobj().decompress(data, WRITE_LIMIT_BYTES),
-        "lz4": lambda data: lz4.frame.LZ4FrameDecompressor().decompress(data, WRITE_LIMIT_BYTES),
-        "zstd": _unzstd,
-    }
-    if encoding not in decoders:
-        raise QueryError(f"Content-Encoding '{encoding}' is not understood; use one of gzip, deflate, lz4, zstd", 48)
+def _decompressed(body: bytes, encoding: str, limit: int) -> bytes:
+    if encoding in {"", "identity"}:
+        return body
+    if encoding not in _DECODERS:
+        raise QueryError(f"Content-Encoding '{encoding}' is not understood; use one of {', '.join(_DECODERS)}", 48)
     try:
-        return decoders[encoding](body)
+        plain = _DECODERS[encoding](body, limit + 1)
     except (zlib.error, zstandard.ZstdError, RuntimeError) as error:
         raise QueryError(f"the body is not {encoding}: {error}", 271) from error
+    if len(plain) > limit:
+        raise QueryError(f"the request is larger than {limit:,} bytes", 307)
+    return plain
 
 
-def _unzstd(data: bytes) -> bytes:
+def _unzstd(data: bytes, most: int) -> bytes:
     with zstandard.ZstdDecompressor().stream_reader(data) as reader:
-        return reader.read(WRITE_LIMIT_BYTES)
+        return reader.read(most)
+
+
+_DECODERS: dict[str, Callable[[bytes, int], bytes]] = {  # the second argument is the most to unpack
+    "gzip": lambda data, most: zlib.decompressobj(31).decompress(data, most),
+    "deflate": lambda data, most: zlib.decompressobj().decompress(data, most),
+    "lz4": lambda data, most: lz4.frame.LZ4FrameDecompressor().decompress(data, most),
+    "zstd": _unzstd,
+}

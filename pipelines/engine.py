@@ -195,7 +195,7 @@ def _read(handle: Any, sql: str, statement: Statement) -> Answer:
 
 
 def _empty_block(handle: Any, select: str, parameters: Mapping[str, str]) -> bytes:
-    """Return the Native header of no rows, where clients find the columns: a server sends it, this engine does not."""
+    """Return the Native header of no rows: clients find the columns there, and this engine leaves it out."""
     if not select.startswith(("SELECT", "WITH")):
         return b""
     listing = _run(handle, f"DESCRIBE TABLE ({select}) FORMAT JSONCompact", "JSONCompact", parameters)

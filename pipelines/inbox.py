@@ -12,7 +12,7 @@ import heapq
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -78,7 +78,8 @@ class Inbox:
     >>> with tempfile.NamedTemporaryFile() as file:
     ...     _ = file.write(b'{"id": "1", "time": 1, "service": "s"}\n{"id": "2"}\n')
     ...     file.flush()
-    ...     taken = Inbox([file.name], NativeDecoder(), follow=False).take(100)
+    ...     with Inbox([file.name], NativeDecoder(), follow=False) as inbox:
+    ...         taken = inbox.take(100)
     >>> len(taken.events), [(letter.line, letter.field) for letter in taken.rejects], taken.exhausted
     (1, [(2, 'time')], True)
     """
@@ -143,6 +144,12 @@ class Inbox:
         }
         return {"version": VERSION, "sources": places, "rejected": self._letters.snapshot()}
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Close all sources."""
         for lane in self._lanes:
@@ -175,9 +182,7 @@ class Inbox:
 
     def _drain(self, lane: Lane, limit: int, taken: Taken) -> None:
         while taken.records < limit and lane.fill():
-            ready = lane.ready
-            for _ in range(min(limit - taken.records, len(ready))):
-                self._hand_out(lane, ready.popleft(), taken)
+            self._hand_out(lane, limit - taken.records, taken)
         if not lane.ready and not self._follow:
             lane.fill()  # so that the last record and the word that it was the last come together
 
@@ -185,7 +190,7 @@ class Inbox:
         while self._heads and taken.records < limit:
             index = self._heads[0][1]
             lane = self._lanes[index]
-            self._hand_out(lane, lane.ready.popleft(), taken)
+            self._hand_out(lane, 1, taken)
             head = self._head(index)
             if head is None:
                 heapq.heappop(self._heads)
@@ -210,18 +215,18 @@ class Inbox:
         if not taken.records and any(_is_pattern(path) for path in self._paths):
             self._open(expand(self._paths, follow=True))
 
-    def _hand_out(self, lane: Lane, record: Record, taken: Taken) -> None:
-        outcome, mark, line, start, _, _ = record
-        lane.took(record)
-        taken.records += 1
-        if isinstance(outcome, Reject):
-            taken.rejected += 1
-            letter = self._letters.judge(lane.source.name, line, start, outcome, bytes(mark) if mark else b"")
-            if letter is not None:
-                taken.rejects.append(letter)
-            return
-        taken.events.append(outcome)
-        taken.crcs.append(int(mark) if isinstance(mark, int) else 0)
+    def _hand_out(self, lane: Lane, count: int, taken: Taken) -> None:
+        records = lane.take(count)
+        taken.records += len(records)
+        for outcome, mark, line, start, _, _ in records:
+            if isinstance(mark, int) and isinstance(outcome, Interaction):
+                taken.events.append(outcome)
+                taken.crcs.append(mark)
+            elif isinstance(mark, bytes) and isinstance(outcome, Reject):
+                taken.rejected += 1
+                letter = self._letters.judge(lane.source.name, line, start, outcome, mark)
+                if letter is not None:
+                    taken.rejects.append(letter)
 
 
 def expand(paths: Sequence[str], *, follow: bool) -> list[str]:

@@ -51,20 +51,35 @@ class Lane:
                 break
         return bool(self.ready)
 
-    def took(self, record: Record) -> None:
-        """Move the position behind a record."""
-        outcome, _, line, _, end, file = record
+    def take(self, count: int) -> list[Record]:
+        """Return that many of the records that are ready, and move the position behind them."""
+        records = [self.ready.popleft() for _ in range(min(count, len(self.ready)))]
+        _, _, line, _, end, file = records[-1]
         self.position = Position(line, end, file)
-        if isinstance(outcome, Interaction) and outcome.time > self.largest:
-            self.largest = outcome.time
+        times = [record[0].time for record in records if isinstance(record[0], Interaction)]
+        self.largest = max(self.largest, max(times, default=self.largest))
+        return records
 
     def _decode_block(self, block: Block) -> None:
         line, offset, file = block.start.line, block.start.offset, block.start.file
+        guard, decode, append, service = self._guard, self._decode, self.ready.append, self._service
+        horizon, largest = guard.horizon, float("-inf")
         for raw in block.lines:
             line += 1
             start, offset = offset, offset + len(raw) + 1
-            if raw and not raw.isspace():
-                self._offer(self._decode(raw), raw, line, start, offset, file)
+            if not raw or raw.isspace():
+                continue
+            outcome = decode(raw)
+            # The way of nearly all events: within the horizon, so that no other record has a say in them.
+            if type(outcome) is Interaction and outcome.time <= horizon:
+                outcome.service = outcome.service or service
+                append((outcome, zlib.crc32(raw), line, start, offset, file))
+                largest = max(largest, outcome.time)
+                continue
+            guard.passed(largest)
+            self._offer(outcome, raw, line, start, offset, file)
+            horizon = guard.horizon
+        guard.passed(largest)
         if block.unreadable:
             self._offer(Reject(block.unreadable), b"", line + 1, offset, block.end.offset, file)
 

@@ -80,7 +80,7 @@ class Processor:
     def __init__(self, settings: Settings, prices: PriceTable, state: dict[str, Any] | None = None) -> None:
         ingest, detection = settings.ingest, settings.detection
         self.prices = prices
-        self._signals = _build_signals(settings)
+        self.signals = _build_signals(settings)
         segments = msgspec.convert(state["segments"], SegmentsState) if state else None
         self.segments = Segments(detection.dimensions, detection.values_per_dimension, _group_limit(settings), segments)
         self.windows = Windows(
@@ -96,11 +96,11 @@ class Processor:
         self._tasks = Tasks.build(*bounds, state["tasks"]) if state else Tasks(*bounds)
         self.versions = Versions.build(state["versions"]) if state else Versions()
         self.monitor = Monitor(_monitor_config(settings), self.segments.groups)
-        alerts = IncidentsConfig(
+        incidents = msgspec.convert(state["incidents"], IncidentsState) if state else None
+        self._incidents_config = IncidentsConfig(
             hold_s=settings.alerts.hold_s, join_s=settings.alerts.join_s, pages_per_hour=settings.alerts.pages_per_hour
         )
-        incidents = msgspec.convert(state["incidents"], IncidentsState) if state else None
-        self.incidents: Incidents = build_incidents(alerts, incidents)
+        self.incidents: Incidents = build_incidents(self._incidents_config, incidents)
         self._counters = msgspec.convert(state["counters"], Counters) if state else Counters()
         if state:
             self.monitor.restore(state["monitor"])
@@ -129,6 +129,27 @@ class Processor:
         """Close everything that is still open: the input has ended."""
         self._add_tasks(self._tasks.close_all())
         return self._close([], np.zeros((0, len(MEASURED))), np.zeros(0), np.zeros(0, bool), everything=True)
+
+    def decide(self, incident: str, resolution: str, now: float) -> Step:
+        """Close an incident because somebody said so, "accepted" or "false".
+
+        Raises
+        ------
+        undertow.alerts.incidents.IncidentsError
+            No such incident is open.
+        """
+        step = self._close([], np.zeros((0, len(MEASURED))), np.zeros(0), np.zeros(0, bool))
+        step.changes += self.incidents.manual(incident, resolution, now)
+        return step
+
+    def forget_incidents(self) -> None:
+        """Start without incidents: those of the history that baselines were learned from are nobody's page."""
+        self.incidents = build_incidents(self._incidents_config)
+
+    @property
+    def open_tasks(self) -> int:
+        """How many tasks are still open."""
+        return len(self._tasks)
 
     @property
     def counters(self) -> Counters:
@@ -161,7 +182,7 @@ class Processor:
         costs = np.full(len(events), np.nan)
         calls = np.flatnonzero([event.kind is Kind.CALL for event in events])
         batch = Batch([events[i] for i in calls.tolist()])
-        for signal in self._signals:
+        for signal in self.signals:
             measures[calls, _COLUMN[signal.metric]] = signal.measure(batch)
         costs[calls] = [np.nan if (cost := self.prices.cost(event)) is None else cost for event in batch.events]
         return measures, costs
@@ -194,7 +215,7 @@ class Processor:
             return
         measures = np.full((len(tasks), len(MEASURED)), np.nan)
         measures[:, _COLUMN["cost_per_task"]] = [task.cost for task in tasks]
-        measures[:, _COLUMN["calls_per_task"]] = [task.calls for task in tasks]
+        measures[:, _COLUMN["calls_per_task"]] = [task.calls or np.nan for task in tasks]
         groups = self.segments.assign_dims([(task.service, task.environment, *task.dims) for task in tasks])
         self.windows.add(np.array([task.closed_at for task in tasks]), groups, measures)
         self._counters.tasks += len(tasks)

@@ -8,7 +8,7 @@ __all__ = ["QUERIES", "SavedQuery"]
 
 
 class SavedQuery(NamedTuple):
-    """One question, and the SQL that answers it. Times are counted back from the newest row, so an old log answers too."""
+    """One question and the SQL that answers it; "last day" ends at the newest row, so an old log answers too."""
 
     title: str
     sql: str
@@ -18,7 +18,8 @@ QUERIES: dict[str, SavedQuery] = {
     "refusals": SavedQuery(
         "Refusal rate by the model that answered and the prompt version, last day",
         """\
-SELECT service, response_model, prompt_version, count(refused) AS answers, round(100 * avg(refused), 1) AS refused_percent
+SELECT service, response_model, prompt_version,
+       count(refused) AS answers, round(100 * avg(refused), 1) AS refused_percent
 FROM interactions
 WHERE kind = 'call' AND time > (SELECT max(time) FROM interactions) - INTERVAL 1 DAY
 GROUP BY service, response_model, prompt_version
@@ -43,8 +44,9 @@ ORDER BY p95 DESC NULLS LAST""",
     "changes": SavedQuery(
         "What changed, when and by how much, and what became of it, last week",
         """\
-SELECT verdicts.changed_at AS changed_at, verdicts.service AS service, segment, metric, direction, round(before, 4) AS before,
-       round(after, 4) AS after, kind, incidents.state AS incident, incidents.headline AS headline
+SELECT verdicts.changed_at AS changed_at, verdicts.service AS service, segment, metric, direction,
+       round(before, 4) AS before, round(after, 4) AS after, kind,
+       incidents.state AS incident, incidents.headline AS headline
 FROM verdicts FINAL
 LEFT JOIN (SELECT id, state, headline, arrayJoin(verdict_ids) AS verdict FROM incidents FINAL) AS incidents
     ON incidents.verdict = verdicts.id

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from undertow.alerts.incident import Incident
 from undertow.drift.interaction import Interaction, Scalar, text_of
 from undertow.drift.verdict import Series, Verdict
+from undertow.pipelines.arrow import Column
 
 __all__ = [
     "DeadLetterRow",
@@ -30,22 +31,13 @@ __all__ = [
     "window_columns",
 ]
 
-Column = Sequence[Any] | NDArray[Any]
 Columns = dict[str, Column]
 Redact = Callable[[str | None], str | None]
 
-_NAMES = [
-    "id",
-    "time",
-    "service",
-    "environment",
-    "operation",
-    "agent",
-    "model",
-    "response_model",
-    "provider",
-    "prompt_version",
-] + ["label", "finish_reason", "stop_sequence", "task", "parent", "session", "shadow_of", "about"]
+_TEXTS = (
+    *("service", "environment", "operation", "agent", "model", "response_model", "provider", "prompt_version", "label"),
+    *("finish_reason", "stop_sequence", "task", "parent", "session", "shadow_of", "about"),
+)
 _COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "turn")
 _SECONDS = ("latency", "time_to_first_token")
 _FLAGS = {"refused": "refusal_rate", "truncated": "truncation_rate", "empty": "empty_rate", "failed": "error_rate"}
@@ -54,7 +46,7 @@ _SOURCES = np.array(["unpriced", "stated", "priced"])
 
 
 class WindowRow(NamedTuple):
-    """One closed window of one series; `hits` for rates, the others for positive metrics, None for what does not apply."""
+    """One closed window of one series: `hits` for rates; `log_mean`, `p50` and `p99` for positive metrics."""
 
     start: float
     series: Series
@@ -118,11 +110,11 @@ def interaction_columns(
         `undertow.drift.metrics`, `cost` (US dollars a call) and `late` (1 for events after their window had closed).
         What is missing is stored as NULL.
     redact
-        The content policy: what may be kept of a text, None for nothing. It sees every text that people or models wrote.
+        The content policy: what may be kept of a text, None for nothing. It sees inputs, outputs and error messages.
     user_hash
         Keyed hash of who asks.
     """
-    columns: Columns = {name: _texts(events, name) for name in _NAMES[2:]}
+    columns: Columns = {name: _texts(events, name) for name in _TEXTS}
     columns["id"] = [event.id for event in events]
     columns["time"] = np.array([event.time for event in events])
     columns["kind"] = [event.kind.value for event in events]
@@ -159,8 +151,10 @@ def window_columns(windows: Sequence[WindowRow]) -> Columns:
 
 def verdict_columns(verdicts: Sequence[Verdict]) -> Columns:
     """Return the columns of `verdicts`."""
-    plain = "id kind direction detected_at changed_at changed_from changed_to events statistic threshold detector reason opened"
-    columns: Columns = {name: [getattr(verdict, name) for verdict in verdicts] for name in plain.split()}
+    plain = (
+        "id kind direction detected_at changed_at changed_from changed_to events statistic threshold detector reason"
+    )
+    columns: Columns = {name: [getattr(verdict, name) for verdict in verdicts] for name in [*plain.split(), "opened"]}
     for side in ("before", "after"):
         estimates = [getattr(verdict, side) for verdict in verdicts]
         columns[side] = [estimate.value for estimate in estimates]
@@ -170,8 +164,9 @@ def verdict_columns(verdicts: Sequence[Verdict]) -> Columns:
 
 def incident_columns(incidents: Sequence[Incident]) -> Columns:
     """Return the columns of `incidents`, one row for this revision of each."""
-    plain = "id revision service environment opened_at changed_at changed_from changed_to paged_at resolved_at resolution headline"
-    columns: Columns = {name: [getattr(incident, name) for incident in incidents] for name in plain.split()}
+    times = "opened_at changed_at changed_from changed_to paged_at resolved_at"
+    plain = ["id", "revision", "service", "environment", "resolution", "headline", *times.split()]
+    columns: Columns = {name: [getattr(incident, name) for incident in incidents] for name in plain}
     return columns | {
         "state": [incident.state.value for incident in incidents],
         "severity": [incident.severity.value for incident in incidents],

@@ -1,4 +1,4 @@
-"""The one port of `undertow run`, on loopback: the store over ClickHouse's HTTP interface, health, metrics and the control API.
+"""The one port of `undertow run`, on loopback: the store over ClickHouse's HTTP interface, health, metrics, control.
 
     GET/POST /                    ClickHouse's HTTP interface, read-only
     GET      /ping                "Ok."
@@ -8,8 +8,8 @@
     GET      /status              what runs, as JSON
     POST     /control/{action}    accept, false, deploy or silence, with the token of `control.token` as bearer
 
-A page in a browser on the same machine must not reach it: the Host header has to name this machine (which defeats DNS rebinding), no
-CORS header is ever sent, and the control API wants a header that a foreign page cannot set.
+A page in a browser on the same machine must not reach it: the Host header has to name this machine (which defeats DNS
+rebinding), no CORS header is ever sent, and the control API wants a header that a foreign page cannot set.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Services(msgspec.Struct, frozen=True):
     window_age_limit_s
         Beyond it, `/readyz` says 503.
     control
-        Called with an action and the request's object; returns the answer's. Raises ControlError for what cannot be done.
+        Called with an action and the request's object; returns the answer's; raises ControlError where it cannot.
     hosts
         Further names under which the port may be addressed.
     """
@@ -137,7 +137,7 @@ class Port:
 
 
 def control_token(folder: Path) -> Secret:
-    """Return the token of `<folder>/control.token`, making the file (readable by its owner alone) when it is not there."""
+    """Return the token of `<folder>/control.token`; a new file is readable by its owner alone."""
     path = folder / "control.token"
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -232,7 +232,7 @@ def _json(content: Mapping[str, Any], status: int = 200, headers: Mapping[str, s
 
 
 class _HostGuard:
-    """Refuses requests addressed to a name that is not this port's; starlette's own guard cannot read IPv6 addresses."""
+    """Refuses requests addressed to another name; starlette's own guard cannot read IPv6 addresses."""
 
     def __init__(self, application: ASGIApp, hosts: frozenset[str]) -> None:
         self._application, self._hosts = application, hosts

@@ -25,6 +25,15 @@ Verdict = tuple[Item, Reject | None]
 class Guard(Protocol[Item]):
     """Takes records in order and gives them back in order, each with the reason to refuse it, if there is one."""
 
+    @property
+    def horizon(self) -> float:
+        """Event times up to here pass at once and need not be offered, only reported by `passed`."""
+        ...
+
+    def passed(self, time: float) -> None:
+        """Report the largest event time of records that were not offered."""
+        ...
+
     def offer(self, time: float | None, item: Item) -> Sequence[Verdict[Item]]:
         """Take one record (`time` is None when it is no event) and return those that are decided."""
         ...
@@ -49,9 +58,17 @@ class LiveGuard(Generic[Item]):
         self._now = now
         self._reject = Reject(f"more than {max_ahead_s:g} s ahead of its arrival", "time")
 
+    @property
+    def horizon(self) -> float:
+        """The clock plus what it may be ahead."""
+        return self._now() + self._max_ahead_s
+
+    def passed(self, time: float) -> None:
+        """Nothing depends on what was before."""
+
     def offer(self, time: float | None, item: Item) -> Sequence[Verdict[Item]]:
         """Return the record with its verdict at once."""
-        ahead = time is not None and time > self._now() + self._max_ahead_s
+        ahead = time is not None and time > self.horizon
         return ((item, self._reject if ahead else None),)
 
     def finish(self) -> Sequence[Verdict[Item]]:
@@ -90,6 +107,15 @@ class ReplayGuard(Generic[Item]):
     def snapshot(self) -> ReplayState:
         """Return the state; records that are still held are not part of it and are to be offered again."""
         return ReplayState(self._largest)
+
+    @property
+    def horizon(self) -> float:
+        """The largest accepted time plus what one may jump; nothing passes at once while a record is held."""
+        return -math.inf if self._held else self._largest + self._max_ahead_s
+
+    def passed(self, time: float) -> None:
+        """Take notice of records that lay within the horizon."""
+        self._largest = max(self._largest, time)
 
     def offer(self, time: float | None, item: Item) -> Sequence[Verdict[Item]]:
         """Take one record and return those that are decided, in order."""

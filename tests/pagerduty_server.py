@@ -1,4 +1,4 @@
-"""A contract server of PagerDuty's Events API v2: each documented rule is quoted beside its check, each failure can be ordered."""
+"""A contract server of PagerDuty's Events API v2: each rule is quoted beside its check, each failure can be ordered."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Alert:
 
 @dataclass
 class PagerDutyServer:
-    """Listens on loopback. `fault` is asked before each call for a fault's name or None; `clock` times the rate limit."""
+    """Listens on loopback. `fault` is asked before each call for a fault or None; `clock` times the rate limit."""
 
     clock: Callable[[], float]
     fault: Callable[[int], str | None] = lambda _number: None
@@ -100,7 +100,11 @@ class PagerDutyServer:
             return 400, {"status": "invalid event", "message": "Event object is invalid", "errors": errors}, event
         # "~120 calls/min per integration key, sliding 60 s"; "on 429 the event is NOT ingested"
         if self._is_over_the_limit():
-            return 429, {"status": "throttle exceeded", "message": "Requests for this service are arriving too quickly."}, event
+            return (
+                429,
+                {"status": "throttle exceeded", "message": "Requests for this service are arriving too quickly."},
+                event,
+            )
         # "202 accepted (asynchronous: not yet an incident)"; "No dedup_key = new alert every time (UUID returned)."
         key = event.get("dedup_key") or f"generated-{len(self.calls)}"
         self._ingest(event, key)
@@ -224,7 +228,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "timeout":
             self.pagerduty.hang()
         else:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close sends a reset
+            self.connection.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )  # close sends a reset
             self.connection.close()
 
     def _answer(self, status: int, answer: dict[str, Any]) -> None:

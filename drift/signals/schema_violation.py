@@ -58,6 +58,11 @@ class SchemaViolation:
         self._inline = lru_cache(maxsize=_MAX_SCHEMAS)(_compile)
         self.skipped: Counter[str] = Counter()
 
+    @property
+    def broken(self) -> list[str]:
+        """The registered names whose schema is broken itself, for whoever checks the configuration."""
+        return [name for name, validator in self._named.items() if validator is None]
+
     def measure(self, batch: Batch) -> Column:
         """Return 1 for each answer that breaks its schema."""
         return column(

@@ -127,25 +127,26 @@ def steps_of(arrivals: Arrivals) -> list[tuple[Step, ...]]:
     return [journey(*one) for one in zip(*columns, strict=True)]
 
 
-def draw_calls(rng: Generator, rng_extra: Generator, arrivals: Arrivals, plans: Sequence[tuple[Step, ...]]) -> _Drawn:
+def draw_calls(rng: Generator, arrivals: Arrivals, plans: Sequence[tuple[Step, ...]]) -> _Drawn:
     """Draw the calls of all steps, as they are before any incident."""
     steps = list(chain.from_iterable(plans))
     owner = np.repeat(np.arange(len(plans)), [len(plan) for plan in plans])
     extra = np.array([step.extra for step in steps], dtype=np.bool_)
-    numbers = _numbers(rng, rng_extra, extra)
+    numbers = _numbers(rng, extra)
     code = np.array([_CODE[step.operation] for step in steps], dtype=np.int64)
     time = _schedule(arrivals.time, owner, steps, numbers.uniform[9])
     return steps, _calls(arrivals, owner, code, time, steps), numbers
 
 
-def _numbers(rng: Generator, rng_extra: Generator, extra: Bools) -> Numbers:
+def _numbers(rng: Generator, extra: Bools) -> Numbers:
+    """Draw for the quiet rows first, so that rows which an incident adds leave them their numbers."""
     count = len(extra)
     drawn = Numbers(np.empty((10, count)), np.empty((5, count)), np.empty((2, count), dtype=np.uint64))
-    for source, rows in ((rng, ~extra), (rng_extra, extra)):
+    for rows in (~extra, extra):
         some = int(rows.sum())
-        drawn.uniform[:, rows] = source.random((10, some))
-        drawn.normal[:, rows] = source.standard_normal((5, some))
-        drawn.word[:, rows] = source.integers(0, 2**64, (2, some), dtype=np.uint64)
+        drawn.uniform[:, rows] = rng.random((10, some))
+        drawn.normal[:, rows] = rng.standard_normal((5, some))
+        drawn.word[:, rows] = rng.integers(0, 2**64, (2, some), dtype=np.uint64)
     return drawn
 
 

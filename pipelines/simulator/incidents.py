@@ -222,8 +222,15 @@ INCIDENTS: Mapping[str, Incident] = MappingProxyType(
             version=("prompt_version", "v13"),
         ),
         "new_user_topic": NewUserTopic(
-            metrics={"input_length": "up", "input_tokens": "up", "input_centroid": "shift", "label_mix": "shift"},
-            may_move=("cost_per_task", "refusal_rate", "output_length", "output_tokens", "latency", "output_centroid"),
+            metrics={"input_length": "up", "input_centroid": "shift", "label_mix": "shift"},
+            may_move=(
+                "input_tokens",
+                "cost_per_task",
+                "refusal_rate",
+                "output_length",
+                "output_tokens",
+                "output_centroid",
+            ),
             cause="users moved: a new topic arrives; prompts, models and tools are as before",
         ),
         "schema_slip": SchemaSlip(

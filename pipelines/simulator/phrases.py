@@ -302,17 +302,19 @@ SHARED: dict[str, tuple[str, ...]] = {
         "Sorry,", "I appreciate you reaching out;", "I hear you, however", "", "", "As an AI assistant,",
         "To be upfront,",
     ),
-    "refusal_core": (
-        "I (can't|cannot|am not able to|am unable to) (help|assist) (with this|with that|with this request|you here).",
+    "refusal_core": (  # roughly as often as models say them: most that they cannot, some that they will or may not
+        "I (can't|cannot) (help|assist) (with this|with that|with this request|you here).",
+        "I (can't|cannot|am unable to) (provide|share|give) (advice|information|guidance|details) (on this|about that).",
+        "I'm (not able|unable) to (help|assist) (with this|with that|you with this one).",
+        "I'm (unable|not able) to (complete|fulfil|process|support) (this|that) request.",
+        "I (can't|cannot) (do|discuss|comment on|answer|recommend) (that|this).",
         "I won't be able to (do that|take care of that|provide this|go into that|share those details).",
         "(this|that) is not something I (can|am able to|am allowed to) (help with|do|discuss|comment on).",
         "I (must|have to) decline (this request|to answer that|here).",
         "I'm not (permitted|allowed|comfortable) to (handle|process|carry out) (this|requests of this kind).",
-        "I (can't|cannot) (provide|give|offer) (advice|information|guidance) (on this|about that).",
         "it goes (against|beyond) (our policies|what I may do|my guidelines), so I (can't|cannot) continue with it.",
         "I don't feel able to (answer|fulfil) (this|that) request.",
         "(helping|assisting) with (this|that) is outside of what I can do.",
-        "I'm unable to (complete|fulfil|support) (this|that) request.",
     ),
     "refusal_reason": (
         "This may involve (personal|sensitive|private) information of (others|another customer).",

@@ -39,6 +39,7 @@ class _Thread:
     task: str = ""
     last: Interaction | None = None
     text: str = ""
+    given_up: bool = False  # the agent failed, so the tools it would have called are not run
     tool_call: ToolCall = field(default_factory=lambda: ToolCall("none"))
 
 
@@ -74,6 +75,9 @@ def render(visitor: Visitor, rows: list[Row], *, texts: bool, inline_schemas: bo
             thread.task = f"{row.task_word:016x}"
             thread.last = None
             thread.text = ""
+            thread.given_up = False
+        if thread.given_up:
+            continue
         parent = thread.last
         if row.step.tool is None:
             rendered = Rendered(_call(visitor, row, thread, schemas), parent, Outcome(row.outcome))
@@ -83,6 +87,7 @@ def render(visitor: Visitor, rows: list[Row], *, texts: bool, inline_schemas: bo
             rendered = Rendered(_tool(visitor, row, thread, failed=failed), parent, outcome)
         thread.last = rendered.event
         thread.free_at = rendered.event.time
+        thread.given_up = row.step.calls is not None and rendered.outcome is Outcome.FAILED
         if not texts:
             _strip(rendered.event)
         yield rendered

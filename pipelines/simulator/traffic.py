@@ -130,9 +130,7 @@ class _Source:
         arrivals = self._arrivals(block, block_s)
         for planted in self.incidents:
             planted.incident.on_arrivals(arrivals, _share(planted, arrivals.time), planted.strength)
-        steps, calls, numbers = draw_calls(
-            self._rng(block, 1), self._rng(block, 2), arrivals, plans := steps_of(arrivals)
-        )
+        steps, calls, numbers = draw_calls(self._rng(block, 1), arrivals, plans := steps_of(arrivals))
         self._wander(calls)
         for planted in self.incidents:
             planted.incident.on_calls(calls, _share(planted, calls.time), planted.strength)
@@ -145,11 +143,11 @@ class _Source:
                 yield from render(visitor, own, texts=self.scenario.texts, inline_schemas=self.scenario.inline_schemas)
 
     def _seen(self, rows: list[Row]) -> list[Row]:
-        """Leave out the tasks that ended before the scenario's start."""
+        """Leave out the tasks that ended before the scenario's start, and what comes after its end."""
+        while rows and rows[-1].time >= self.scenario.end:
+            rows.pop()
         earliest = self.scenario.start - _LATEST_S
-        if rows[0].time >= earliest:
-            return rows
-        if rows[-1].time < earliest:
+        if not rows or rows[-1].time < earliest:
             return []
         first = max(at for at, row in enumerate(rows) if row.step.opens_task and (row.time < earliest or at == 0))
         return rows[first:]

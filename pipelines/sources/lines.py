@@ -49,7 +49,7 @@ class LineSplitter:
         if self._skipped:
             return self._overlong(0)
         rest, self._rest = self._rest, b""
-        return self._block([rest]) if rest else None
+        return self._block(rest.removesuffix(b"\n").split(b"\n")) if rest else None
 
     def broken(self, reason: str) -> Block:
         """Return a block that says why nothing more can be read; the unfinished line is part of what is lost."""

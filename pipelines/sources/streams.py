@@ -92,34 +92,30 @@ class _Zstd:
         self._raw = raw
         self._frame = zstandard.ZstdDecompressor().decompressobj()
         self._inside = False
-        self._input = b""
+        self._packed = b""
+        self._plain = b""
 
     def read(self, size: int, /) -> bytes:
-        out: list[bytes] = []
-        while size > 0:
-            piece = self._input or self._raw.read(PIECE_BYTES)
-            if not piece:
-                return self._ended(out)
-            plain = self._decompress(piece)
-            out.append(plain)
-            size -= len(plain)
-        return b"".join(out)
+        pieces, have = [self._plain], len(self._plain)
+        while have < size and (piece := self._packed or self._raw.read(PIECE_BYTES)):
+            pieces.append(self._decompress(piece))
+            have += len(pieces[-1])
+        if self._inside and not have:
+            raise EOFError("zstd frame is cut off")
+        plain = b"".join(pieces)
+        self._plain = plain[size:]
+        return plain[:size]
 
     def close(self) -> None:
         self._raw.close()
 
     def _decompress(self, piece: bytes) -> bytes:
         plain = self._frame.decompress(piece)
-        self._inside, self._input = not self._frame.eof, b""
+        self._inside, self._packed = not self._frame.eof, b""
         if self._frame.eof:
-            self._input = self._frame.unused_data
+            self._packed = self._frame.unused_data
             self._frame = zstandard.ZstdDecompressor().decompressobj()
         return plain
-
-    def _ended(self, out: list[bytes]) -> bytes:
-        if self._inside and not any(out):
-            raise EOFError("zstd frame is cut off")
-        return b"".join(out)
 
 
 def _discard(stream: Stream, offset: int) -> None:

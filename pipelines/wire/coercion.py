@@ -15,6 +15,7 @@ from undertow.pipelines.wire.paths import embedded
 
 __all__ = ["COERCIONS", "GROUPS", "Coercion"]
 
+FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 MOST_TOKENS = 2**53
 LONGEST_NAME = 512  # characters of an id or a service
 
@@ -84,12 +85,10 @@ def _status(found: Found) -> int | None:
 def _flag(found: Found) -> bool | None:
     value = found.value
     if isinstance(value, str):
-        value = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(
-            value.strip().lower()
-        )
-    if value is None or value == "":
+        value = FLAGS.get(value.strip().lower(), value)
+    if value == "":
         return None
-    if isinstance(value, bool) or value in (0, 1):
+    if isinstance(value, int | float) and value in (0, 1):
         return bool(value)
     raise ValueError("expected true or false")
 

@@ -33,7 +33,7 @@ def parse_object(line: bytes) -> dict[str, Any] | Reject:
     Examples
     --------
     >>> parse_object(b'\xef\xbb\xbf{"text": "cut off: \\ud83d"}')
-    {'text': 'cut off: \ufffd'}
+    {'text': 'cut off: �'}
     >>> parse_object(b'[1, 2]').reason
     'expected a JSON object, got an array'
     """
@@ -50,6 +50,8 @@ def parse_object(line: bytes) -> dict[str, Any] | Reject:
 
 def reject_of(error: msgspec.DecodeError) -> Reject:
     """Return msgspec's complaint as a reason without positions or values, and the field by its dotted name."""
+    if str(error).startswith("Input data was truncated"):
+        return Reject("not valid JSON: it ends too early")
     malformed = _MALFORMED.match(str(error))
     if malformed:
         at = malformed["at"]

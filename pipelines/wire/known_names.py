@@ -21,6 +21,7 @@ WRAPPERS = (
     "message",
     "msg",
     "metadata",
+    "meta",
     "extra",
     "fields",
     "usage",
@@ -219,7 +220,12 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "input_tokens": (
         " + ".join(f"response.usage.{name}" for name in _ANTHROPIC_INPUT),
         " + ".join(f"usage.{name}" for name in _ANTHROPIC_INPUT),
-        *("response.usage.prompt_tokens", "response.usage.inputTokens", "response.meta.tokens.input_tokens"),
+        *(
+            "response.usage.input_tokens",
+            "response.usage.prompt_tokens",
+            "response.usage.inputTokens",
+            "response.meta.tokens.input_tokens",
+        ),
         *("response.usage.tokens.input_tokens", "response.prompt_eval_count", "response.inputTextTokenCount"),
         *("response.prompt_token_count", "response.usageMetadata.promptTokenCount"),
         *(

@@ -100,7 +100,7 @@ def seconds(value: Any, unit: str | None = None, form: str | None = None) -> flo
         return _from_text(value.strip())
     # Nanoseconds since the epoch do not fit a float; a whole number is divided as one.
     whole = isinstance(value, str) and value.strip().isdecimal() and len(value) <= 20
-    return _from_number(int(value) if whole else value if isinstance(value, int) else number(value), unit)
+    return _from_number(int(value) if whole else value if type(value) is int else number(value), unit)
 
 
 def _from_number(count: float, unit: str | None) -> float:

@@ -23,6 +23,7 @@ __all__ = ["UNKNOWN_LIMIT", "UNKNOWN_TEXT", "Event", "NativeDecoder"]
 UNKNOWN_LIMIT = 32  # unknown fields kept as attributes, an event
 UNKNOWN_TEXT = 256  # characters; a longer text is content, not a slice of traffic, and is not kept as an attribute
 TOO_LARGE_S = 1e11  # year 5138: a larger number is in another unit
+TOO_LATE_YEAR = 5000
 PATIENCE = 8  # lines in a row that need the slow way before it is taken directly
 RETRY = 64  # then one line in so many tries the fast way again
 
@@ -115,9 +116,9 @@ class NativeDecoder:
         unknown = {name: record.pop(name) for name in [name for name in record if name not in FIELDS]}
         if not unknown:
             return
-        attributes = record.get("attributes") or {}
-        if isinstance(attributes, dict):
-            record["attributes"] = {**self._scalars(unknown), **attributes} or None
+        attributes = record.get("attributes")
+        if attributes is None or isinstance(attributes, dict):
+            record["attributes"] = {**self._scalars(unknown), **(attributes or {})} or None
 
     def _scalars(self, unknown: dict[str, Any]) -> dict[str, Any]:
         kept: dict[str, Any] = {}
@@ -133,7 +134,10 @@ class NativeDecoder:
     def _finish(self, event: Event) -> Interaction | Reject:
         time = event.time
         if type(time) is not float:
-            time = event.time = _seconds(cast(datetime, time))
+            moment = cast(datetime, time)
+            if moment.year >= TOO_LATE_YEAR:
+                return Reject(f"lies after the year {TOO_LATE_YEAR - 1}", "time")
+            time = event.time = _seconds(moment)
         if not 0.0 <= time < TOO_LARGE_S:
             return Reject(_wrong_time(time), "time")
         if event.service is None:

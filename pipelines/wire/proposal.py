@@ -37,7 +37,7 @@ def propose(sample: list[dict[str, Any]]) -> dict[str, str]:
     """
     step = max(1, len(sample) // SAMPLE)
     records = sample[::step][:SAMPLE]
-    found = {name: " | ".join(_chosen(name, records)) for name in KNOWN}
+    found = {name: " | ".join(_chosen(name, records)) for name in KNOWN if records}
     proposal = {name: text for name, text in found.items() if text}
     return _without_repeats(proposal, sample)
 
@@ -157,6 +157,10 @@ def _of_form(form: str) -> Callable[[Any], bool]:
 
 def _hits(field: str, text: str, records: Records) -> list[bool] | None:
     """Return which records the expression serves; None when a value there contradicts the field."""
+    if " + " in text and not any(
+        all(Path(name)(record) is not None for name in text.split(" + ")) for record in records
+    ):
+        return None  # a part that no record has is no part of this log
     expression = compile_expression(text)
     hits = []
     for record in records:

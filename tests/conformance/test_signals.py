@@ -41,7 +41,14 @@ CHOICES: dict[str, list[Any]] = {
     "http_status": [None, 0, 200, 429, 503],
     "refused": [None, True, False],
     "tool_calls": [None, [], [ToolCall("find", {"q": 1})]],
-    "response_schema": [None, {}, {"type": "object"}, {"type": "nonsense"}, {"$ref": "http://example.invalid"}, "unknown"],
+    "response_schema": [
+        None,
+        {},
+        {"type": "object"},
+        {"type": "nonsense"},
+        {"$ref": "http://example.invalid"},
+        "unknown",
+    ],
     "input_tokens": [None, 0, 12],
     "output_tokens": [None, 0, 12],
     "reasoning_tokens": [None, 12],
@@ -54,7 +61,9 @@ CHOICES: dict[str, list[Any]] = {
 def traffic(count: int) -> list[Interaction]:
     rng = random.Random(7)
     return [
-        Interaction(id=str(n), time=float(n), service="s", **{field: rng.choice(values) for field, values in CHOICES.items()})
+        Interaction(
+            id=str(n), time=float(n), service="s", **{field: rng.choice(values) for field, values in CHOICES.items()}
+        )
         for n in range(count)
     ]
 

@@ -163,7 +163,14 @@ def test_no_incident_is_an_answer_too() -> None:
 def test_one_incident_is_the_headline() -> None:
     text = _Page(render_report(msgspec.structs.replace(EMPTY, incidents=[_incident("refusals tripled")]))).text
     assert text.count("refusals tripled") >= 2
-    for said in ("00:05:00", "00:04:50 – 00:05:10", "1 min 30 s after the change", "1.0 %", "30.0 %", "+29 points"):
+    for said in (
+        "00:05:00",
+        "1970-01-01 00:04:50 – 00:05:10 UTC",
+        "1 min 30 s after the change",
+        "1.0 %",
+        "30.0 %",
+        "+29 points",
+    ):
         assert said in text
 
 

@@ -8,7 +8,7 @@ from genai_prices.data import providers
 from genai_prices.types import Usage
 
 from undertow.drift.interaction import Interaction
-from undertow.drift.prices import DatedPrice, Price, PriceTable
+from undertow.drift.prices import DatedPrice, Lookup, Price, PriceTable
 from undertow.pipelines import settings
 from undertow.pipelines.prices import price_table, shipped
 
@@ -17,7 +17,8 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 
 
 def call(**fields: Any) -> Interaction:
-    return Interaction(**{"id": "1", "time": NOON, "service": "s", "input_tokens": 1_000_000} | fields)
+    envelope: dict[str, Any] = {"id": "1", "time": NOON, "service": "s", "input_tokens": 1_000_000}
+    return Interaction(**envelope | fields)
 
 
 def test_the_events_own_cost_wins_over_any_price() -> None:
@@ -135,6 +136,10 @@ def test_a_provider_that_the_table_does_not_know_does_not_hide_the_model(provide
     assert price_table({}).cost(call(model="gpt-4o-2024-08-06", provider=provider)) == pytest.approx(2.5)
 
 
+def _always(prices: tuple[DatedPrice, ...]) -> Lookup:
+    return lambda provider, model: prices
+
+
 def test_shipped_prices_agree_with_the_librarys_own_arithmetic() -> None:
     """Every 17th model, four sizes of context, cached and written tokens: tiers, dates and fallbacks included."""
     rng, lookup = random.Random(1), shipped()
@@ -144,8 +149,10 @@ def test_shipped_prices_agree_with_the_librarys_own_arithmetic() -> None:
         prices = lookup(provider.id, model.id)
         for size in (1_000, 150_000, 250_000, 1_200_000):
             cached, written = rng.randrange(size // 3), rng.randrange(size // 3)
-            event = call(model=model.id, input_tokens=size, output_tokens=700, cached_tokens=cached, cache_write_tokens=written)
-            cost = PriceTable(lookup=lambda _, __, prices=prices: prices).cost(event)
+            event = call(
+                model=model.id, input_tokens=size, output_tokens=700, cached_tokens=cached, cache_write_tokens=written
+            )
+            cost = PriceTable(lookup=_always(prices)).cost(event)
             if cost is None:
                 continue
             _, found = lookup._loaded().find_provider_model(model.id, None, provider.id, None)

@@ -31,7 +31,10 @@ REDACTOR = Redactor("redacted")
         ("xoxb-123456789012-abcdefghij", "[key]"),
         ("AIzaSyA-1234567890abcdefghijklmnopqrstu", "[key]"),
         ("Authorization: Bearer abcdef0123456789.abc==", "Authorization: [token]"),
-        ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U end", "jwt [token] end"),
+        (
+            "jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U end",
+            "jwt [token] end",
+        ),
         ('{"password": "hunter22!"}', '{"[secret]"}'),
         ("api_key=abc123def456", "[secret]"),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nbye", "[key]\nbye"),
@@ -80,7 +83,12 @@ def test_the_users_patterns_are_masked_too() -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "reason"),
-    [("(", "missing"), (r"(?=look)ahead", "not a pattern"), (r"(a)\1", "not a pattern"), ("x*", "matches the empty text")],
+    [
+        ("(", "missing"),
+        (r"(?=look)ahead", "not a pattern"),
+        (r"(a)\1", "not a pattern"),
+        ("x*", "matches the empty text"),
+    ],
 )
 def test_a_pattern_that_cannot_be_used_is_refused_at_the_start_by_name(pattern: str, reason: str) -> None:
     with pytest.raises(SettingsError) as caught:

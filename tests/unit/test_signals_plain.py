@@ -102,7 +102,9 @@ def test_an_error_is_a_message_a_status_or_a_finish_reason(fields: dict[str, Any
         ({}, None),
     ],
 )
-def test_truncation_is_a_length_limit_and_unknown_reasons_say_nothing(fields: dict[str, Any], cut: float | None) -> None:
+def test_truncation_is_a_length_limit_and_unknown_reasons_say_nothing(
+    fields: dict[str, Any], cut: float | None
+) -> None:
     assert measure(Truncation(), **fields) == cut
 
 

@@ -92,7 +92,9 @@ def test_a_refusal_after_the_head_and_before_the_tail_is_not_seen() -> None:
         ({}, None),
     ],
 )
-def test_the_callers_verdict_wins_then_the_providers_then_the_text(fields: dict[str, Any], refused: float | None) -> None:
+def test_the_callers_verdict_wins_then_the_providers_then_the_text(
+    fields: dict[str, Any], refused: float | None
+) -> None:
     assert refuses(**fields) == refused
 
 
@@ -107,13 +109,13 @@ needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"the shared data sets
 
 def rows(name: str) -> list[dict[str, Any]]:
     path = DATA / name
-    opened = gzip.open(path, "rt") if name.endswith(".gz") else path.open()
-    with opened as lines:
-        return [json.loads(line) for line in lines]
+    content = gzip.decompress(path.read_bytes()) if name.endswith(".gz") else path.read_bytes()
+    return [json.loads(line) for line in content.splitlines()]
 
 
 def judged(answers: Iterable[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    return REFUSAL.measure(Batch([Interaction(id="1", time=0.0, service="s", output=text) for text in answers])) == 1
+    values = REFUSAL.measure(Batch([Interaction(id="1", time=0.0, service="s", output=text) for text in answers]))
+    return np.equal(values, 1.0)
 
 
 def scores(found: Any, true: Any) -> tuple[float, float]:
@@ -134,7 +136,11 @@ def test_xstest_is_judged_better_than_by_its_authors_string_match_and_by_gpt4() 
 @needs_data
 @pytest.mark.data
 def test_chatgpt_refusals_are_told_from_compliance_and_disclaimers() -> None:
-    answers = [row for row in rows("chatgpt-refusals/labelled.jsonl.gz") if row["tone"] in {"rejected", "complied", "disclaimed"}]
+    answers = [
+        row
+        for row in rows("chatgpt-refusals/labelled.jsonl.gz")
+        if row["tone"] in {"rejected", "complied", "disclaimed"}
+    ]
     true = np.array([row["tone"] == "rejected" for row in answers])
     accuracy, f1 = scores(judged(row["response"] for row in answers), true)
     assert accuracy > 0.96

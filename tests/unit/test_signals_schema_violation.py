@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,8 +98,14 @@ def test_a_schema_that_cannot_judge_says_nothing_and_is_counted(schema: dict[str
     assert signal.skipped == {reason: 2}
 
 
+def test_a_reference_to_another_document_is_never_fetched(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text("{}")
+    assert violates(GOOD, {"$ref": (tmp_path / "other.json").as_uri()}) is None
+
+
 def test_a_broken_registered_schema_is_counted_by_its_name() -> None:
-    signal = SchemaViolation({"ticket": {"type": 7}})
+    signal = SchemaViolation({"ticket": {"type": 7}, "any": {}})
+    assert signal.broken == ["ticket"]
     event = Interaction(id="1", time=0.0, service="s", output=GOOD, response_schema="ticket")
     assert np.isnan(signal.measure(Batch([event]))).all()
     assert signal.skipped == {"broken schema 'ticket'": 1}

@@ -14,7 +14,8 @@ def follow(**limits: Any) -> Tasks:
 
 
 def call(time: float, task: str | None = "t", **fields: Any) -> Interaction:
-    return Interaction(**{"id": str(time), "time": time, "service": "s", "task": task} | fields)
+    envelope: dict[str, Any] = {"id": str(time), "time": time, "service": "s", "task": task}
+    return Interaction(**envelope | fields)
 
 
 def see(tasks: Tasks, event: Interaction, cost: float = 0.01, dims: tuple[str | None, ...] = DIMS) -> list[Task]:
@@ -71,6 +72,12 @@ def test_a_task_is_cut_at_its_limit_of_calls_and_tools_do_not_count_towards_it()
     assert [task.calls for task in tasks.close_all()] == [1]
 
 
+def test_a_part_cut_by_late_events_does_not_end_before_the_watermark() -> None:
+    tasks = follow(limit_calls=2)
+    tasks.observe(call(10.0), DIMS, 0.01, 50.0)
+    assert [task.closed_at for task in tasks.observe(call(20.0), DIMS, 0.01, 50.0)] == [50.0]
+
+
 def test_at_the_limit_of_open_tasks_the_one_due_first_closes_early_and_is_counted() -> None:
     tasks = follow(max_open=2)
     see(tasks, call(0.0, "a"))
@@ -83,8 +90,8 @@ def test_at_the_limit_of_open_tasks_the_one_due_first_closes_early_and_is_counte
 
 def test_one_unpriced_call_leaves_the_cost_unknown_and_the_share_says_how_much_was_priced() -> None:
     tasks = follow()
-    for cost in (0.5, math.nan, 0.5, 0.5):
-        see(tasks, call(cost if cost == cost else 1.0), cost)
+    for time, cost in enumerate((0.5, math.nan, 0.5, 0.5)):
+        see(tasks, call(float(time)), cost)
     (task,) = tasks.close_all()
     assert math.isnan(task.cost)
     assert task.priced == 0.75

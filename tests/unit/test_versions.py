@@ -10,7 +10,8 @@ from undertow.drift.versions import Versions
 
 
 def call(time: float, **fields: Any) -> Interaction:
-    return Interaction(**{"id": str(time), "time": time, "service": "s"} | fields)
+    envelope: dict[str, Any] = {"id": str(time), "time": time, "service": "s"}
+    return Interaction(**envelope | fields)
 
 
 def seen(versions: Versions, dimension: str) -> dict[str, tuple[float, float, int]]:
@@ -46,7 +47,9 @@ def test_every_part_of_what_defines_behaviour_is_noted_with_first_last_and_count
 
 def test_of_instructions_and_tools_only_a_hash_is_kept_and_it_changes_with_them() -> None:
     versions = Versions()
-    versions.observe([call(0.0, instructions="secret prompt", tools="[]"), call(1.0, instructions="secret prompt!", tools="[1]")])
+    versions.observe(
+        [call(0.0, instructions="secret prompt", tools="[]"), call(1.0, instructions="secret prompt!", tools="[1]")]
+    )
     assert len(seen(versions, "instructions")) == len(seen(versions, "tools")) == 2
     assert "secret" not in json.dumps(versions.snapshot())
     assert all(len(value) == len("instructions#ab12cd34") for value in seen(versions, "instructions"))
@@ -54,7 +57,9 @@ def test_of_instructions_and_tools_only_a_hash_is_kept_and_it_changes_with_them(
 
 def test_services_and_environments_are_kept_apart() -> None:
     versions = Versions()
-    versions.observe([call(0.0, model="a"), call(0.0, model="b", service="t"), call(0.0, model="c", environment="prod")])
+    versions.observe(
+        [call(0.0, model="a"), call(0.0, model="b", service="t"), call(0.0, model="c", environment="prod")]
+    )
     assert [v.value for v in versions.first_seen_between("s", "", 0, 9, exclude_first=False)] == ["a"]
     assert [v.value for v in versions.first_seen_between("s", "prod", 0, 9, exclude_first=False)] == ["c"]
     assert versions.first_seen_between("unheard-of", "", 0, 9) == []
@@ -62,7 +67,9 @@ def test_services_and_environments_are_kept_apart() -> None:
 
 def test_suspects_are_the_values_first_seen_in_the_interval_and_not_from_the_start() -> None:
     versions = Versions(baseline_s=600.0)
-    versions.observe([call(0.0, model="old"), call(600.0, model="start"), call(601.0, model="new"), call(900.0, model="later")])
+    versions.observe(
+        [call(0.0, model="old"), call(600.0, model="start"), call(601.0, model="new"), call(900.0, model="later")]
+    )
     assert [v.value for v in versions.first_seen_between("s", "", 0.0, 899.0)] == ["new"]
     assert [v.value for v in versions.first_seen_between("s", "", 0.0, 900.0, exclude_first=False)] == [
         "old",
@@ -153,3 +160,6 @@ def test_order_batching_and_restarts_change_nothing(events: list[Interaction], r
         pieces.observe(shuffled[start : start + size])
         pieces = Versions.build(state=json.loads(json.dumps(pieces.snapshot())))
     assert pieces.all() == whole.all()
+    for versions in (pieces, whole):
+        versions.baseline_s = 5.0
+    assert pieces.first_seen_between("s", "", 0.0, 50.0) == whole.first_seen_between("s", "", 0.0, 50.0)

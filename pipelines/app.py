@@ -1,0 +1,202 @@
+"""The composer: from settings to the parts of a running watch, opened in order and closed in reverse."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, TextIO
+
+from undertow.alerts.channel import Channel
+from undertow.alerts.channels.console import Console
+from undertow.alerts.channels.pagerduty import PagerDuty
+from undertow.alerts.channels.webhook import Webhook
+from undertow.alerts.outbox import Outbox
+from undertow.alerts.pager import Pager, PagerThread
+from undertow.drift.signals.schema_violation import SchemaViolation
+from undertow.pipelines import snapshot
+from undertow.pipelines.clickhouse import Store
+from undertow.pipelines.inbox import Inbox
+from undertow.pipelines.prices import price_table
+from undertow.pipelines.processor import Processor
+from undertow.pipelines.recorder import Recorder
+from undertow.pipelines.redaction import Redactor, user_hash
+from undertow.pipelines.server import Port, Services, control_token
+from undertow.pipelines.settings import Settings
+from undertow.pipelines.telemetry import registry, status_of_series
+from undertow.pipelines.watch import Pace, Watch
+from undertow.pipelines.wire import decoder_for
+
+__all__ = ["App", "channels", "load_processor", "opened"]
+
+IDLE_WAIT_S = 0.2  # between looks at a source that has nothing new
+STALE_WINDOW_S = 300.0  # age of the last closed window beyond which /readyz says 503
+
+
+class App:
+    """A running watch with its store, outbox and port; one lock keeps the port's thread out of a step."""
+
+    def __init__(
+        self, settings: Settings, watch: Watch, processor: Processor, recorder: Recorder, outbox: Outbox
+    ) -> None:
+        self.settings, self.watch, self.processor, self.recorder = settings, watch, processor, recorder
+        self._outbox = outbox
+        self._lock = threading.RLock()
+        self._stop = threading.Event()
+
+    def run(self, after_step: Callable[[], None] = lambda: None) -> None:
+        """Watch until the input ends or `stop` is called; what was taken is committed in any case."""
+        going = True
+        while going and not self._stop.is_set():
+            with self._lock:
+                before = self.watch.taken
+                going = self.watch.step()
+            after_step()
+            if going and self.watch.taken == before:
+                self._stop.wait(IDLE_WAIT_S)
+        with self._lock:
+            self.watch.commit()
+
+    def stop(self) -> None:
+        """Let `run` return after the step that it is in."""
+        self._stop.set()
+
+    def control(self, action: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Take a decision of somebody outside."""
+        with self._lock:
+            return self.watch.control(action, arguments)
+
+    def window_age(self) -> float | None:
+        """Return the seconds since the end of the last closed window, None before the first."""
+        closed = self.processor.monitor.last_closed
+        return time.time() - closed if closed > 0 else None
+
+    def status(self) -> dict[str, Any]:
+        """Return the status: counters, gauges, open incidents, and where every series stands."""
+        with self._lock:
+            series = status_of_series(self.processor.monitor.statuses())
+            counts = self._outbox.counts(time.time())
+            skipped = [s.skipped for s in self.processor.signals if isinstance(s, SchemaViolation)]
+            return {
+                **self._counters(),
+                "watermark": self.processor.windows.watermark,
+                "lag_seconds": time.time() - self.processor.windows.watermark,
+                "open_windows": self.processor.windows.open_windows,
+                "open_tasks": self.processor.open_tasks,
+                "open_incidents": len(self.processor.incidents.open),
+                "pageable_series": self.processor.monitor.pageable(),
+                "false_pages_per_week": self.settings.budget.false_pages_per_week,
+                "notify": self.settings.budget.notify,
+                "undelivered": counts.pending,
+                "undelivered_seconds": counts.oldest_age_s,
+                "unpriced": sum(self.processor.prices.unpriced.values()),
+                "unpriced_models": dict(self.processor.prices.unpriced.most_common(20)),
+                "unchecked": sum(sum(counter.values()) for counter in skipped),
+                "states": dict(Counter(entry["state"] for entry in series)),
+                "series": series,
+            }
+
+    def _counters(self) -> dict[str, Any]:
+        counters = self.processor.counters
+        return {
+            "records": self.watch.taken,
+            "rejected": self.watch.rejected,
+            "rows": self.recorder.rows,
+            "overflowed": self.processor.segments.overflowed,
+            **{name: getattr(counters, name) for name in counters.__struct_fields__},
+        }
+
+
+@contextmanager
+def opened(
+    settings: Settings,
+    paths: Sequence[str],
+    *,
+    follow: bool,
+    console: TextIO | None = sys.stderr,
+    pace: Pace = Pace(),  # noqa: B008 (an immutable value)
+    serve: bool = True,
+) -> Iterator[App]:
+    """Open everything that a watch needs.
+
+    Raises
+    ------
+    OSError, RuntimeError, ValueError
+        A part cannot be opened; the message says which, why and the way out.
+    """
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        store = stack.enter_context(Store.open(settings.store, settings.folder))
+        redactor = Redactor(settings.ingest.content, settings.ingest.redact)
+        processor, positions = load_processor(settings)
+        inbox = stack.enter_context(_inbox(settings, paths, follow, positions, redactor))
+        outbox = Outbox(settings.folder / "outbox.sqlite")
+        stack.callback(outbox.close)
+        pager = Pager(outbox, channels(settings, console), time.time, settings.budget.notify)
+        pages = stack.enter_context(PagerThread(pager, time.time))
+        key = _hash_key(settings)
+        recorder = Recorder(store, redactor, lambda user: user_hash(user, key))
+        watch = Watch(settings, inbox, processor, recorder, pages, time.time, pace)
+        app = App(settings, watch, processor, recorder, outbox)
+        if serve:
+            port = stack.enter_context(Port(settings.store.listen, _services(settings, store, app)))
+            store.announce(port.url)
+        yield app
+
+
+def load_processor(settings: Settings) -> tuple[Processor, Mapping[str, Any] | None]:
+    """Return the processor as the last commit left it, and the inbox's resume point."""
+    state = snapshot.read(settings.folder / "state.snapshot")
+    processor = Processor(settings, price_table(settings.prices), state["processor"] if state else None)
+    return processor, state["positions"] if state else None
+
+
+def channels(settings: Settings, console: TextIO | None) -> dict[str, Channel]:
+    """Return the channels that the settings ask for, by name."""
+    alerts = settings.alerts
+    found: dict[str, Channel] = {}
+    if alerts.console and console is not None:
+        found["console"] = Console(console, shadow=settings.budget.notify == "shadow")
+    if alerts.pagerduty:
+        found["pagerduty"] = PagerDuty(alerts.pagerduty.routing_key, time.time, alerts.pagerduty.url)
+    if alerts.webhook:
+        found["webhook"] = Webhook(alerts.webhook.url, time.time, alerts.webhook.secret)
+    return found
+
+
+def _inbox(
+    settings: Settings, paths: Sequence[str], follow: bool, positions: Mapping[str, Any] | None, redactor: Redactor
+) -> Inbox:
+    return Inbox(
+        paths,
+        decoder_for(settings.ingest),
+        follow=follow,
+        resume=positions,
+        max_ahead_s=settings.ingest.max_ahead_s,
+        redact=lambda text: redactor.text(text) or "",
+    )
+
+
+def _services(settings: Settings, store: Store, app: App) -> Services:
+    return Services(
+        engine=store.engine,
+        registry=registry(app.status),
+        window_age=app.window_age,
+        window_age_limit_s=STALE_WINDOW_S,
+        status=app.status,
+        control=app.control,
+        token=control_token(settings.folder),
+    )
+
+
+def _hash_key(settings: Settings) -> bytes:
+    """Return the key of the user hashes: made once, readable by its owner alone."""
+    path = settings.folder / "user-hash.key"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_bytes(secrets.token_bytes(32))
+    return path.read_bytes()

@@ -1,0 +1,208 @@
+"""The command line: a thin skin, each command a few lines over a library call."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from undertow.pipelines import client
+from undertow.pipelines.settings import load
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="undertow",
+    help="Pages on-call when an LLM application's behaviour shifts while HTTP metrics stay green.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Config = Annotated[Path | None, typer.Option("-c", "--config", help="Settings file; ./undertow.toml when it exists.")]
+Files = Annotated[
+    list[str], typer.Argument(help="Event files (JSON lines; gzip and zstd too), folders, patterns, or -.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable: JSON lines.")]
+USAGE_ERROR = 2
+
+
+@app.command()
+def demo(
+    incident: Annotated[
+        str, typer.Option(help="Which incident to plant; `undertow simulate --list` names them.")
+    ] = "refusal_creep",
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its store, its traffic and the report.")] = Path(
+        "demo"
+    ),
+    seconds: Annotated[float, typer.Option(help="How long the two hours of traffic take to play.")] = 35.0,
+) -> None:
+    """Play live traffic in which behaviour shifts while HTTP metrics stay green, and page for it."""
+    from undertow.pipelines.demo import play
+
+    typer.echo(f"report: {play(incident, folder, seconds)}")
+
+
+@app.command()
+def simulate(
+    output: Annotated[str, typer.Argument(help="File to write, - for standard output.")] = "-",
+    incident: Annotated[list[str] | None, typer.Option(help="NAME[@SECONDS[:FOR_SECONDS]], may be repeated.")] = None,
+    hours: Annotated[float, typer.Option(help="Length of the traffic.")] = 2.0,
+    rate: Annotated[float, typer.Option(help="Calls a second, on average over the day.")] = 5.0,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
+    start: Annotated[str | None, typer.Option(help="RFC 3339; default: so that the traffic ends now.")] = None,
+    no_texts: Annotated[bool, typer.Option("--no-texts", help="Content-free events.")] = False,
+    truth: Annotated[bool, typer.Option("--truth", help="Print what was planted, as JSON, to standard error.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Name the incidents and say what each does.")] = False,
+) -> None:
+    """Write simulated traffic of a support assistant, with declared incidents."""
+    from undertow.pipelines import simulation
+
+    if list_:
+        typer.echo(simulation.catalogue())
+        return
+    scenario = simulation.scenario(incident or [], hours, rate, seed, start, texts=not no_texts)
+    if truth:
+        typer.echo(msgspec.json.encode(simulation.planted(scenario)).decode(), err=True)
+    simulation.write_to(scenario, output)
+
+
+@app.command()
+def run(
+    paths: Annotated[list[str] | None, typer.Argument(help="Files to follow; default: [ingest] paths.")] = None,
+    config: Config = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Read to the end of the files and stop, instead of following.")
+    ] = False,
+) -> None:
+    """Watch: page on-call, keep the store, serve the loopback port. Goes on where it stopped."""
+    from undertow.pipelines.app import opened
+
+    settings = load(config)
+    chosen = paths or settings.ingest.paths
+    if not chosen:
+        raise ValueError("nothing to watch: name files (`undertow run app.jsonl`) or set paths in [ingest]")
+    with opened(settings, chosen, follow=not once) as watch, _stopped_by_signals(watch.stop):
+        typer.echo(f"watching {', '.join(chosen)}; state in {settings.folder}, port {settings.store.listen}", err=True)
+        watch.run()
+
+
+@app.command()
+def replay(files: Files, config: Config = None, json: Json = False) -> None:
+    """Find the incidents that these events would have paged. Nothing is stored or sent."""
+    from undertow.pipelines.backtest import run_replay
+
+    run_replay(load(config), files, as_json=json)
+
+
+@app.command()
+def check(
+    file: Annotated[str | None, typer.Argument(help="A sample of events to look at.")] = None, config: Config = None
+) -> None:
+    """Explain the configuration and say what can be watched in these events and what cannot."""
+    from undertow.pipelines.check import explain_settings, inspect_file
+    from undertow.pipelines.check_text import render
+
+    settings = load(config)
+    typer.echo("\n".join(explain_settings(settings)))
+    if file:
+        report = inspect_file(file, settings)
+        typer.echo("\n" + render(report))
+        raise typer.Exit(0 if report.readable else 1)
+
+
+@app.command()
+def learn(files: Files, config: Config = None) -> None:
+    """Seed the baselines from history, so that the first day can page."""
+    from undertow.pipelines.learn import learn_from
+
+    typer.echo(learn_from(load(config), files))
+
+
+@app.command()
+def status(config: Config = None, json: Json = False) -> None:
+    """Say which series can page now, which are still learning, and what waits."""
+    from undertow.pipelines.status import status_of, status_text
+
+    found = status_of(load(config))
+    typer.echo(msgspec.json.encode(found).decode() if json else status_text(found))
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="A query on the store.")], config: Config = None, json: Json = False
+) -> None:
+    """Ask the store, beside a running watch or without one."""
+    result = client.query(load(config), query)
+    typer.echo(client.as_json(result) if json else client.as_table(result))
+
+
+@app.command()
+def incidents(config: Config = None, json: Json = False) -> None:
+    """List the incidents, newest first."""
+    result = client.incidents(load(config))
+    typer.echo(client.as_json(result) if json else client.as_table(result))
+
+
+@app.command()
+def explain(incident: Annotated[str, typer.Argument(help="Id of the incident.")], config: Config = None) -> None:
+    """Show an incident as its page shows it, with everything known by now."""
+    typer.echo(client.explain(load(config), incident))
+
+
+@app.command()
+def accept(
+    incident: Annotated[str, typer.Argument(help="Id of the incident.")], reason: str = "", config: Config = None
+) -> None:
+    """Accept an incident's new level as the normal one and resolve it."""
+    typer.echo(client.control(load(config), "accept", {"id": incident, "reason": reason}))
+
+
+@app.command("false")
+def false_page(
+    incident: Annotated[str, typer.Argument(help="Id of the incident.")], reason: str = "", config: Config = None
+) -> None:
+    """Mark an incident as a false page and resolve it."""
+    typer.echo(client.control(load(config), "false", {"id": incident, "reason": reason}))
+
+
+@app.command()
+def deploy(
+    description: Annotated[str, typer.Argument(help='What changed: "prompt v48".')],
+    service: Annotated[str, typer.Option(help="The service that changed.")],
+    environment: str = "",
+    config: Config = None,
+) -> None:
+    """Declare a deployment: it becomes a suspect when behaviour shifts around it."""
+    arguments = {"description": description, "service": service, "environment": environment}
+    typer.echo(client.control(load(config), "deploy", arguments))
+
+
+@contextmanager
+def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        stop()
+
+    before: dict[int, Any] = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def main() -> None:
+    """Run the command; what the user can mend is said in one sentence, without a stack trace."""
+    try:
+        app()
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+        typer.echo(f"undertow: {text}", err=True)
+        sys.exit(USAGE_ERROR)

@@ -1,0 +1,102 @@
+"""What commands do beside or without a running watch: ask its port when there is one, open the store themselves when not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import clickhouse_connect
+import httpx
+import msgspec
+
+from undertow.alerts.incident import Incident
+from undertow.alerts.text import page_text
+from undertow.dashboards.tables import table
+from undertow.pipelines.clickhouse import QueryResult, Store
+from undertow.pipelines.server import control_token
+from undertow.pipelines.settings import Settings
+from undertow.pipelines.store_lock import holder
+
+__all__ = ["as_json", "as_table", "control", "explain", "incidents", "port_of", "query"]
+
+TIMEOUT_S = 30.0
+
+
+class NotRunningError(RuntimeError):
+    """The command needs a running watch."""
+
+
+def port_of(settings: Settings) -> str | None:
+    """Return the URL of the watch that has this data folder open, None when none has."""
+    running = holder(settings.folder)
+    return running.url if running else None
+
+
+def query(settings: Settings, sql: str) -> QueryResult:
+    """Answer a query from wherever the store is."""
+    url = port_of(settings) if settings.store.url is None else None
+    if url is None:
+        with Store.open(settings.store, settings.folder) as store:
+            return store.query(sql)
+    host, port = url.removeprefix("http://").rsplit(":", 1)
+    running = clickhouse_connect.get_client(host=host, port=int(port), settings={"final": 1})
+    try:
+        result = running.query(sql)
+        return QueryResult(tuple(result.column_names), [tuple(row) for row in result.result_rows])
+    finally:
+        running.close()
+
+
+def as_table(result: QueryResult) -> str:
+    """Return a result as an aligned table."""
+    return table(list(result.columns), result.rows)
+
+
+def as_json(result: QueryResult) -> str:
+    """Return a result as JSON lines."""
+    rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+    return "\n".join(msgspec.json.encode(row, enc_hook=str).decode() for row in rows)
+
+
+def incidents(settings: Settings) -> QueryResult:
+    """Return the incidents, newest first."""
+    return query(
+        settings,
+        "SELECT id, opened_at, state, severity, service, headline FROM incidents ORDER BY opened_at DESC LIMIT 100",
+    )
+
+
+def explain(settings: Settings, incident: str) -> str:
+    """Return the page of an incident as it stands now.
+
+    Raises
+    ------
+    ValueError
+        The store has no such incident.
+    """
+    if not incident.isalnum():
+        raise ValueError(f"'{incident}' is not an incident's id; `undertow incidents` lists them")
+    found = query(settings, f"SELECT content FROM incidents WHERE id = '{incident}'")  # noqa: S608 (alphanumeric)
+    if not found.rows:
+        raise ValueError(f"no incident '{incident}' in the store; `undertow incidents` lists them")
+    return page_text(msgspec.json.decode(found.rows[0][0], type=Incident))
+
+
+def control(settings: Settings, action: str, arguments: Mapping[str, Any]) -> str:
+    """Ask the running watch to act.
+
+    Raises
+    ------
+    NotRunningError
+        No watch has the data folder open.
+    ValueError
+        The watch says that it cannot be done.
+    """
+    url = port_of(settings)
+    if url is None:
+        raise NotRunningError(f"`undertow {action}` acts on a running watch, and none has {settings.folder} open")
+    headers = {"Authorization": f"Bearer {control_token(settings.folder).reveal()}"}
+    answer = httpx.post(f"{url}/control/{action}", json=dict(arguments), headers=headers, timeout=TIMEOUT_S)
+    if answer.is_error:
+        raise ValueError(answer.json().get("error", answer.text))
+    return answer.text

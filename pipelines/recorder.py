@@ -1,0 +1,79 @@
+"""What the store is given: rows gathered between two commits, written as one block a table under a token of its own.
+
+A block's token is its place in the log. Writing the same block again, after a crash, is recognised by the store and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from undertow.drift.monitor import MEASURED
+from undertow.drift.segments import Group
+from undertow.drift.versions import SeenVersion
+from undertow.pipelines.dead_letters import DeadLetter
+from undertow.pipelines.processor import Step
+from undertow.pipelines.redaction import Redactor
+from undertow.pipelines.rows import (
+    Columns,
+    dead_letter_columns,
+    incident_columns,
+    interaction_columns,
+    verdict_columns,
+    version_columns,
+)
+from undertow.pipelines.window_rows import window_columns
+
+__all__ = ["Recorder"]
+
+_LATEST_VERSIONS = 1000  # version rows written with a commit, those seen last
+
+
+class Tables(Protocol):
+    """Where blocks of rows go."""
+
+    def insert(self, table: str, columns: Columns, token: str) -> int:
+        """Insert one block unless its token is known."""
+        ...
+
+
+class Recorder:
+    """Gathers what steps bring until `write` hands it to the store."""
+
+    def __init__(self, tables: Tables, redactor: Redactor, user_hash: Callable[[str], str]) -> None:
+        self._tables, self._redactor, self._user_hash = tables, redactor, user_hash
+        self._steps: list[Step] = []
+        self._letters: list[DeadLetter] = []
+        self.rows = 0
+
+    def add(self, step: Step, letters: Sequence[DeadLetter] = ()) -> None:
+        """Keep what a step brought for the next block."""
+        self._steps.append(step)
+        self._letters += letters
+
+    def write(self, token: str, groups: Sequence[Group], versions: Sequence[SeenVersion]) -> None:
+        """Write everything gathered as one block a table, and forget it."""
+        blocks = {
+            "interactions": self._interactions(),
+            "windows": window_columns([window for step in self._steps for window in step.windows], groups),
+            "verdicts": verdict_columns([verdict for step in self._steps for verdict in step.verdicts]),
+            "incidents": incident_columns([change.incident for step in self._steps for change in step.changes]),
+            "dead_letters": dead_letter_columns(self._letters),
+            "versions": version_columns(sorted(versions, key=lambda v: -v.last_seen)[:_LATEST_VERSIONS]),
+        }
+        for table, columns in blocks.items():
+            self.rows += self._tables.insert(table, columns, f"{table}:{token}")
+        self._steps.clear()
+        self._letters.clear()
+
+    def _interactions(self) -> Columns:
+        events = [event for step in self._steps for event in step.events]
+        if not events:
+            return {}
+        values = np.concatenate([step.measures for step in self._steps])
+        measures = {metric.name: values[:, number] for number, metric in enumerate(MEASURED)}
+        measures["cost"] = np.concatenate([step.costs for step in self._steps])
+        measures["late"] = np.concatenate([step.late for step in self._steps]).astype(np.float64)
+        return interaction_columns(events, measures, self._redactor.text, self._user_hash)

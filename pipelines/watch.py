@@ -1,0 +1,214 @@
+"""Watching: read, judge, page, store, commit, over and over, so that a `kill -9` at any moment loses and repeats nothing.
+
+The order of effects, each of which is safe to repeat:
+
+1. take records from the inbox; 2. judge them (pure); 3. put incident changes into the outbox, which knows those it has had;
+4. write the decision to commit into the journal; 5. write the rows under the commit's token, which the store recognises;
+6. replace the snapshot. A restart resumes from the snapshot and takes the journal's later decisions at the same places again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from undertow.alerts.incident import Change
+from undertow.drift.interaction import Interaction, Kind
+from undertow.pipelines import snapshot
+from undertow.pipelines.inbox import Inbox, Taken
+from undertow.pipelines.journal import Decision, Journal
+from undertow.pipelines.processor import Processor, Step
+from undertow.pipelines.recorder import Recorder
+from undertow.pipelines.server import ControlError
+from undertow.pipelines.settings import Settings
+
+__all__ = ["Pace", "Pages", "Watch"]
+
+BATCH = 2048  # records judged at once
+
+
+class Pace(NamedTuple):
+    """When to commit: after so many records, or so many seconds of wall clock."""
+
+    records: int = 32_768
+    seconds: float = 5.0
+
+
+class Pages(Protocol):
+    """Where incident changes go: an outbox that knows those it has had."""
+
+    def submit(self, changes: Iterable[Change]) -> int:
+        """Keep the changes for delivery."""
+        ...
+
+
+class Watch:
+    """One run over an inbox.
+
+    Parameters
+    ----------
+    clock
+        Wall clock, seconds since the epoch: it paces commits and closes windows of silent sources, nothing else.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        inbox: Inbox,
+        processor: Processor,
+        recorder: Recorder,
+        pages: Pages,
+        clock: Callable[[], float],
+        pace: Pace = Pace(),  # noqa: B008 (an immutable value)
+    ) -> None:
+        self._settings, self._inbox, self._processor = settings, inbox, processor
+        self._recorder, self._pages, self._clock, self._pace = recorder, pages, clock, pace
+        self._snapshot = settings.folder / "state.snapshot"
+        self._journal = Journal(settings.folder / "journal.jsonl")
+        self._taken, self._decided = _resume(snapshot.read(self._snapshot))
+        self._committed, self._committed_at = self._taken, clock()
+        self._active_at = clock()
+        self.rejected = 0
+        self._catch_up()
+
+    @property
+    def taken(self) -> int:
+        """Records taken over all runs."""
+        return self._taken
+
+    def step(self) -> bool:
+        """Do one round; return False when the input has ended and everything is committed."""
+        taken = self._inbox.take(min(BATCH, self._committed + self._pace.records - self._taken))
+        self._judge(taken)
+        if not taken.records:
+            self._idle()
+        if taken.exhausted:
+            self._apply(self._processor.finish())
+        if taken.exhausted or self._due():
+            self.commit()
+        return not taken.exhausted
+
+    def commit(self) -> None:
+        """Make everything so far durable."""
+        if self._taken == self._committed and not self._pending:
+            self._committed_at = self._clock()
+            return
+        decision = self._journal.append("commit", self._taken, positions=self._inbox.positions())
+        self._commit(decision)
+
+    def control(self, action: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Let somebody decide: accept or false for an incident, or declare a deployment.
+
+        Raises
+        ------
+        ControlError
+            It cannot be done; the message says why.
+        """
+        if action not in {"accept", "false", "deploy"}:
+            raise ControlError(f"'{action}' cannot be done here; use accept, false or deploy")
+        now = max(self._processor.windows.latest, 0.0)
+        arguments = {"time": now, **arguments}
+        self._check_control(action, arguments)
+        decision = self._journal.append(
+            "control", self._taken, positions=self._inbox.positions(), time=now, action=action, arguments=arguments
+        )
+        return self._take_control(decision)
+
+    # -- one round ----------------------------------------------------------------------------------------------------
+
+    _pending = False  # something happened since the last commit that is no record
+
+    def _judge(self, taken: Taken) -> None:
+        self._taken += taken.records
+        self.rejected += taken.rejected
+        step = self._processor.step(taken.events, taken.crcs)
+        self._recorder.add(step, taken.rejects)
+        self._pages.submit(step.changes)
+        if taken.records:
+            self._active_at = self._clock()
+
+    def _apply(self, step: Step) -> None:
+        self._pending = True
+        self._recorder.add(step)
+        self._pages.submit(step.changes)
+
+    def _idle(self) -> None:
+        """Close the windows of a silent source by the clock, once it has been silent for `idle_tick_s`."""
+        now, silence = self._clock(), self._settings.ingest.idle_tick_s
+        width = self._settings.ingest.window_s
+        target = (now - silence) // width * width
+        live = now - self._processor.windows.latest < self._settings.ingest.max_ahead_s + silence
+        if now - self._active_at >= silence and live and target > self._processor.windows.latest:
+            decision = self._journal.append("tick", self._taken, positions=self._inbox.positions(), time=target)
+            self._tick(decision)
+
+    def _tick(self, decision: Decision) -> None:
+        self._decided = decision.number
+        self._apply(self._processor.tick(decision.time))
+
+    def _due(self) -> bool:
+        waiting = self._taken - self._committed
+        late = self._clock() - self._committed_at >= self._pace.seconds
+        return waiting >= self._pace.records or (late and (waiting > 0 or self._pending))
+
+    def _commit(self, decision: Decision) -> None:
+        self._decided = decision.number
+        self._recorder.write(str(decision.number), self._processor.segments.groups, self._processor.versions.all())
+        state = {
+            "taken": self._taken,
+            "decided": self._decided,
+            "positions": self._inbox.positions(),
+            "processor": self._processor.snapshot(),
+        }
+        snapshot.write(self._snapshot, state)
+        self._journal.clear()
+        self._committed, self._committed_at, self._pending = self._taken, self._clock(), False
+
+    # -- decisions ----------------------------------------------------------------------------------------------------
+
+    def _catch_up(self) -> None:
+        """Take the decisions of the journal again, at the places where they were taken."""
+        redo = {"commit": self._commit, "tick": self._tick, "control": self._take_control}
+        for decision in self._journal.since(self._decided):
+            while self._taken < decision.after:
+                taken = self._inbox.take_to(decision.positions, min(BATCH, decision.after - self._taken))
+                if not taken.records:
+                    break  # the source no longer holds what was read: go on with what there is
+                self._judge(taken)
+            redo[decision.kind](decision)
+
+    def _check_control(self, action: str, arguments: Mapping[str, Any]) -> None:
+        if action == "deploy":
+            if not arguments.get("description") or not arguments.get("service"):
+                raise ControlError("deploy needs a 'description' and a 'service'")
+        elif arguments.get("id") not in {incident.id for incident in self._processor.incidents.open}:
+            raise ControlError(
+                f"no incident '{arguments.get('id')}' is open; `undertow incidents` lists those that are"
+            )
+
+    def _take_control(self, decision: Decision) -> dict[str, Any]:
+        self._decided = decision.number
+        arguments = decision.arguments
+        if decision.action == "deploy":
+            self._apply(self._processor.step([_declared(decision)], [0]))
+            return {"declared": arguments["description"]}
+        resolution = {"accept": "accepted", "false": "false"}[decision.action]
+        self._apply(self._processor.decide(arguments["id"], resolution, decision.time))
+        return {"incident": arguments["id"], "resolution": resolution}
+
+
+def _resume(state: dict[str, Any] | None) -> tuple[int, int]:
+    return (state["taken"], state["decided"]) if state else (0, 0)
+
+
+def _declared(decision: Decision) -> Interaction:
+    """Return a declared deployment as an event of kind `change`."""
+    arguments = decision.arguments
+    return Interaction(
+        id=f"declared-{decision.number}",
+        time=float(arguments.get("time", decision.time)),
+        service=str(arguments["service"]),
+        environment=str(arguments.get("environment", "")),
+        kind=Kind.CHANGE,
+        output=str(arguments["description"]),
+    )

@@ -1,0 +1,356 @@
+"""The store on the embedded engine: what goes in comes out, once, and old stores become new ones."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from undertow.alerts.incident import Incident, Severity, State
+from undertow.drift.interaction import Interaction, Kind
+from undertow.drift.verdict import Estimate, Series, Verdict
+from undertow.pipelines import rows, settings
+from undertow.pipelines.clickhouse import Store, StoreError
+from undertow.pipelines.engine import QueryError
+from undertow.pipelines.queries import QUERIES
+from undertow.pipelines.schema import schema_text
+from undertow.pipelines.store_lock import Holder, StoreBusyError, holder
+
+START = 1_700_000_000.0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def store(folder: Path) -> Iterator[Store]:
+    with Store.open(settings.Store(), folder) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def empty_tables(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "store" in request.fixturenames:
+        client = request.getfixturevalue("store")._writer
+        for table in ("interactions", "windows", "verdicts", "incidents", "dead_letters", "versions"):
+            client.command(f"TRUNCATE TABLE {table}")
+
+
+def insert_calls(store: Store, *calls: dict[str, Any], block: str = "", **measures: list[float]) -> int:
+    events = [
+        Interaction(**{"id": str(n), "time": START + n, "service": "support", **fields})
+        for n, fields in enumerate(calls)
+    ]
+    arrays = {name: np.array(values) for name, values in measures.items()}
+    columns = rows.interaction_columns(events, arrays, lambda text: text, lambda user: user[::-1])
+    return store.insert("interactions", columns, block or str(columns))
+
+
+def insert_verdict(store: Store, name: str, changed_at: float, kind: str = "page") -> None:
+    verdict = Verdict(
+        id=name,
+        kind=kind,
+        series=Series("support", "prod", (("region", "eu"),), "refusal_rate"),
+        direction="up",
+        detected_at=changed_at + 60,
+        changed_at=changed_at,
+        changed_from=changed_at - 5,
+        changed_to=changed_at + 5,
+        before=Estimate(0.02, 0.01, 0.03, 5000),
+        after=Estimate(0.1, 0.08, 0.13, 300),
+        events=300,
+        statistic=12.0,
+        threshold=9.0,
+        detector="mixture",
+        reason="refusals rose",
+    )
+    store.insert("verdicts", rows.verdict_columns([verdict]), f"{name} {changed_at}")
+
+
+def insert_incident(store: Store, name: str, verdict_id: str) -> None:
+    incident = Incident(
+        id=name,
+        service="support",
+        environment="prod",
+        state=State.OPEN,
+        severity=Severity.ERROR,
+        opened_at=START + 60,
+        changed_at=START,
+        changed_from=START - 5,
+        changed_to=START + 5,
+        headline="refusals rose",
+        verdicts=[],
+    )
+    for revision, state in enumerate([State.OPEN, State.PAGED]):
+        incident.state, incident.revision = state, revision
+        columns = rows.incident_columns([incident])
+        store.insert("incidents", {**columns, "verdict_ids": [[verdict_id]]}, f"{name} {revision}")
+
+
+def answer(store: Store, name: str) -> list[tuple[Any, ...]]:
+    return store.query(QUERIES[name].sql).rows
+
+
+def test_an_event_comes_back_as_it_went_in(store: Store) -> None:
+    call = {
+        "attributes": {"region": "eu", "beta": True},
+        "user": "ann",
+        "output": "tab\tquote'\"\n; -- \\N ümläut 🙂",
+        "input_tokens": 12,
+        "latency": 1.5,
+        "config": {"temperature": 0.2},
+    }
+    assert insert_calls(store, call, refusal_rate=[1.0]) == 1
+    sql = """SELECT time, attributes, user, output, input_tokens, output_tokens, latency, config, refused, truncated,
+             late FROM interactions"""
+    assert store.query(sql).rows == [
+        (
+            datetime.fromtimestamp(START, UTC),
+            {"region": "eu", "beta": "true"},
+            "nna",
+            "tab\tquote'\"\n; -- \\N ümläut 🙂",
+            12,
+            None,
+            1.5,
+            {"temperature": "0.2"},
+            1,
+            None,
+            0,
+        )
+    ]
+
+
+def test_a_block_whose_token_was_seen_is_not_inserted_again(store: Store) -> None:
+    two_weeks = [{"id": "a"}, {"id": "b", "time": START + 40 * 86400}]
+    insert_calls(store, *two_weeks, block="first")
+    insert_calls(store, {"id": "c"}, {"id": "d", "time": START + 40 * 86400}, block="first")
+    assert store.query("SELECT id FROM interactions ORDER BY id").rows == [("a",), ("b",)]
+    insert_calls(store, *two_weeks, block="second")  # a repeat in content is another matter
+    assert store.query("SELECT count() FROM interactions").rows == [(4,)]
+
+
+def test_a_block_may_span_hundreds_of_weeks(store: Store) -> None:
+    insert_calls(store, *({"time": START - n * 7 * 86400} for n in range(300)))
+    assert store.query("SELECT uniq(toMonday(time)) FROM interactions").rows == [(300,)]
+
+
+def test_a_repeated_id_shows_its_last_revision_only(store: Store) -> None:
+    insert_incident(store, "i-v1", "v1")
+    assert store.query("SELECT id, state, revision FROM incidents").rows == [("i-v1", "paged", 1)]
+
+
+def test_windows_keep_rates_and_positive_metrics_side_by_side(store: Store) -> None:
+    eu = (("region", "eu"),)
+    windows = [
+        rows.WindowRow(START, Series("support", "", eu, "refusal_rate"), 40, hits=3),
+        rows.WindowRow(START, Series("support", "", (), "latency"), 50, log_mean=0.5, p50=1.5, p99=9.0),
+    ]
+    store.insert("windows", rows.window_columns(windows), "w")
+    sql = "SELECT segment['region'], family, events, hits, p50 FROM windows ORDER BY metric"
+    assert store.query(sql).rows == [("", "positive", 50, None, 1.5), ("eu", "rate", 40, 3, None)]
+
+
+def test_an_empty_block_inserts_nothing(store: Store) -> None:
+    assert insert_calls(store) == 0
+
+
+def test_every_column_of_every_table_says_what_it_is(store: Store) -> None:
+    undocumented = "SELECT table, name FROM system.columns WHERE database = 'undertow' AND comment = ''"
+    assert store.query(undocumented).rows == []
+    assert store.query("SELECT count() FROM system.tables WHERE database = 'undertow' AND comment != ''").rows == [(7,)]
+
+
+def test_query_binds_parameters(store: Store) -> None:
+    result = store.query("SELECT {name:String} AS name, {n:UInt8} + 1 AS next", {"name": "it's\n", "n": 4})
+    assert (result.columns, result.rows) == (("name", "next"), [("it's\n", 5)])
+
+
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        ("SELEC 1", 62),
+        ("SELECT * FROM nothing", 60),
+        ("DROP TABLE interactions", 164),
+        ("INSERT INTO meta SELECT 9", 164),
+    ],
+)
+def test_query_only_reads_and_says_what_is_wrong(store: Store, sql: str, code: int) -> None:
+    with pytest.raises(QueryError) as caught:
+        store.query(sql)
+    assert caught.value.code == code
+
+
+def test_an_unknown_table_is_named(store: Store) -> None:
+    with pytest.raises(StoreError, match="no table 'interaction'"):
+        store.insert("interaction", {"id": ["1"]}, "t")
+
+
+def test_readers_and_writers_in_several_threads_see_every_row(store: Store) -> None:
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for n in range(5):
+                insert_calls(store, {"id": f"{number}-{n}"}, block=f"{number}-{n}")
+                store.query("SELECT count() FROM interactions")
+        except BaseException as error:  # told below, in the test's own thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert store.query("SELECT count(), uniq(id) FROM interactions").rows == [(20, 20)]
+
+
+def test_a_second_opening_is_refused_with_the_process_and_its_port(store: Store, folder: Path) -> None:
+    store.announce("http://127.0.0.1:8321")
+    program = "import sys; from pathlib import Path; from undertow.pipelines.clickhouse import Store; "
+    program += "from undertow.pipelines import settings; Store.open(settings.Store(), Path(sys.argv[1]))"
+    other = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=False)
+    assert re.search(
+        r"StoreBusyError: .* open in `undertow run` \(process \d+\), .* http://127.0.0.1:8321", other.stderr
+    )
+    found = holder(folder)
+    assert isinstance(found, Holder)
+    assert found.url == "http://127.0.0.1:8321"
+    with pytest.raises(StoreBusyError):
+        Store.open(settings.Store(), folder)
+
+
+def test_the_refusals_query_ranks_models_by_refusals_and_leaves_other_days_out(store: Store) -> None:
+    old, new = {"response_model": "m1", "prompt_version": "7"}, {"response_model": "m2", "prompt_version": "8"}
+    past = {**old, "time": START - 2 * 86400}
+    insert_calls(store, old, old, new, new, past, {"kind": Kind.TOOL}, refusal_rate=[0, 0, 1, 0, 1, np.nan])
+    assert answer(store, "refusals") == [("support", "m2", "8", 2, 50.0), ("support", "m1", "7", 2, 0.0)]
+
+
+def test_the_task_costs_query_adds_calls_up_and_keeps_unpriced_tasks_apart(store: Store) -> None:
+    gold = {"operation": "answer", "attributes": {"tenant": "gold"}}
+    insert_calls(
+        store,
+        {**gold, "task": "t1", "cost": 0.25},
+        {"operation": "rank", "task": "t1", "cost": 0.5},
+        {**gold, "task": "t2"},
+        {"operation": "triage", "cost": 0.1},
+    )
+    assert answer(store, "task_costs") == [("answer", "gold", 1, 0.75, 0.75, 1), ("triage", "", 1, 0.1, 0.1, 0)]
+
+
+def test_the_changes_query_tells_each_change_with_its_incident(store: Store) -> None:
+    insert_verdict(store, "v1", START)
+    insert_incident(store, "i1", "v1")
+    insert_verdict(store, "v2", START + 60, kind="notice")
+    insert_verdict(store, "v3", START + 70, kind="recovered")
+    insert_verdict(store, "v0", START - 8 * 86400)
+    told = [(row[1], row[2], row[5], row[6], row[7], row[8]) for row in answer(store, "changes")]
+    where = ("support", {"region": "eu"}, 0.02, 0.1)
+    assert told == [(*where, "notice", ""), (*where, "page", "paged")]
+
+
+def test_the_slowest_query_tells_what_was_asked_and_answered(store: Store) -> None:
+    insert_calls(store, *({"latency": n, "input": f"q{n}", "output": "ä" * 100} for n in range(12)), {"output": "x"})
+    found = answer(store, "slowest")
+    assert [row[4] for row in found] == [float(n) for n in range(11, 1, -1)]
+    assert found[0][6:] == ("q11", "ä" * 60)
+
+
+def test_the_dead_letters_query_counts_by_reason_with_the_first_example(store: Store) -> None:
+    letters = [("a", 2, "no time", "time", "{}"), ("a", 1, "no time", "time", "{ }"), ("b", 9, "not JSON", None, "hm")]
+    fields = ("source", "line", "reason", "field", "excerpt")
+    told = [SimpleNamespace(offset=0, **dict(zip(fields, letter, strict=True))) for letter in letters]
+    store.insert("dead_letters", rows.dead_letter_columns(told), "d")
+    assert answer(store, "dead_letters") == [
+        ("a", "time", "no time", 2, 1, "{ }"),
+        ("b", "", "not JSON", 1, 9, "hm"),
+    ]
+
+
+# The engine opens one folder in a process, so what needs folders of its own runs in processes of its own.
+
+PRELUDE = """
+import sys
+from pathlib import Path
+from undertow.pipelines import settings
+from undertow.pipelines.clickhouse import Store, StoreError
+from undertow.pipelines.schema import schema_text
+shipped = Path(sys.argv[2]).read_text()
+second = shipped + "\\n-- version: 2\\nALTER TABLE versions ADD COLUMN IF NOT EXISTS note String COMMENT 'A note';\\n"
+def opened(schema=None, days=30):
+    return Store.open(settings.Store(retention_days=days), Path(sys.argv[1]), schema)
+"""
+
+
+def run(folder: Path, program: str) -> list[str]:
+    schema = Path(rows.__file__).with_name("clickhouse_schema.sql")
+    command = [sys.executable, "-W", "error", "-c", PRELUDE + program, str(folder), str(schema)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_an_older_store_is_migrated_in_order_keeps_its_rows_and_refuses_an_older_program(tmp_path: Path) -> None:
+    program = """
+with opened() as store:
+    store.insert("versions", {"service": ["s"], "first_seen": [1.0], "last_seen": [1.0]}, "t")
+for _ in range(2):
+    with opened(second) as store:
+        print(store.query("SELECT service, note FROM versions").rows, store.query("SELECT version FROM meta").rows)
+try:
+    opened()
+except StoreError as error:
+    print(error)
+with opened(second) as store:
+    print("open again")
+"""
+    first, again, refusal, last = run(tmp_path, program)
+    assert first == again == "[('s', '')] [(1,), (2,)]"
+    assert refusal.startswith("the store has schema version 2, this Undertow knows versions up to 1: it was written by")
+    assert last == "open again"
+
+
+def test_a_changed_retention_is_applied_to_existing_tables(tmp_path: Path) -> None:
+    program = """
+for days in (30, 7, 7):
+    with opened(days=days) as store:
+        print(store.query("SELECT name, extract(engine_full, 'toIntervalDay.(\\\\d+)') FROM system.tables "
+            "WHERE database = 'undertow' AND name IN ('interactions', 'incidents', 'versions') ORDER BY name").rows)
+"""
+    assert run(tmp_path, program) == [
+        "[('incidents', '360'), ('interactions', '30'), ('versions', '')]",
+        "[('incidents', '84'), ('interactions', '7'), ('versions', '')]",
+        "[('incidents', '84'), ('interactions', '7'), ('versions', '')]",
+    ]
+
+
+def test_a_migration_that_died_half_way_is_finished_at_the_next_opening(tmp_path: Path) -> None:
+    program = """
+broken = second + "\\nALTER TABLE nothing ADD COLUMN a String;\\n"
+try:
+    opened(broken)
+except StoreError as error:
+    print("nothing" in str(error))
+with opened(second) as store:
+    print(store.query("SELECT version FROM meta").rows)
+"""
+    assert run(tmp_path, program) == ["True", "[(1,), (2,)]"]
+
+
+def test_statements_of_the_schema_may_run_twice() -> None:
+    creating = re.findall(r"(?m)^CREATE TABLE.*", schema_text(30))
+    assert creating
+    assert all("IF NOT EXISTS" in statement for statement in creating)

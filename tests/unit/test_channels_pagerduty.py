@@ -1,0 +1,135 @@
+"""PagerDuty: events as its documentation wants them, within its limits."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from alert_samples import change, incident, series, verdict
+from pagerduty_server import problems
+
+from undertow.alerts.channel import Outcome
+from undertow.alerts.channels.pagerduty import PagerDuty
+from undertow.alerts.incident import Change, ChangeKind, Severity, tell
+
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+class Clock:
+    now = 1_790_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def sent(*changes: Change) -> list[dict[str, Any]]:
+    """The events that the changes become, each one checked against the documented rules."""
+    bodies: list[bytes] = []
+
+    def take(request: httpx.Request) -> httpx.Response:
+        assert str(request.url) == "https://events.pagerduty.com/v2/enqueue"
+        bodies.append(request.content)
+        return httpx.Response(202, json={"status": "success"})
+
+    channel = PagerDuty(KEY, Clock(), transport=httpx.MockTransport(take))
+    assert {channel.send(c).outcome for c in changes} == {Outcome.DELIVERED}
+    assert max(len(body) for body in bodies) <= 512_000
+    events: list[dict[str, Any]] = [json.loads(body) for body in bodies]
+    assert [problems(event) for event in events] == [[]] * len(changes)
+    return events
+
+
+def test_a_trigger_says_what_on_call_needs() -> None:
+    (event,) = sent(change())
+    payload, details = event["payload"], event["payload"]["custom_details"]
+    assert (event["event_action"], event["dedup_key"]) == ("trigger", "undertow/0000000000000000")
+    assert payload["summary"] == change().incident.headline
+    assert (payload["source"], payload["severity"], payload["class"]) == ("support/prod", "error", "refusal_rate")
+    assert payload["timestamp"] == "2026-09-21T14:13:50.000Z"
+    assert details["moved"] == ["answers that refuse [all traffic]: 2.1 % [1.9 %, 2.3 %] → 11.4 % [9.1 %, 13.7 %]"]
+    assert details["http"] == "error rate 0.2 % → 0.2 %, latency p50 0.9 s → 0.9 s: green"
+    assert details["suspects"][0].startswith("prompt_version=v48")
+    assert details["versions"] == {"prompt_version=v48": "2026-09-21T14:11:15.000Z"}
+    assert details["explain"] == "undertow explain 0000000000000000"
+    assert details["query"].startswith("SELECT ")
+
+
+def test_one_dedup_key_for_the_whole_life_of_an_incident() -> None:
+    events = sent(change(), change(ChangeKind.UPDATE, revision=2), change(ChangeKind.RESOLVE, revision=3))
+    assert [event["event_action"] for event in events] == ["trigger", "trigger", "resolve"]
+    assert len({event["dedup_key"] for event in events}) == 1
+    assert set(events[2]) == {"routing_key", "event_action", "dedup_key"}
+
+
+@pytest.mark.parametrize("severity", Severity)
+def test_severities_are_pagerdutys_own(severity: Severity) -> None:
+    assert sent(change(severity=severity))[0]["payload"]["severity"] == str(severity)
+
+
+def test_a_summary_is_cut_at_its_limit_with_an_ellipsis() -> None:
+    summary = sent(change(headline="x" * 3000))[0]["payload"]["summary"]
+    assert (len(summary), summary[-2:]) == (1024, "x…")
+
+
+def test_long_names_are_cut() -> None:
+    of = series(service="s" * 90_000, region="r" * 90_000)
+    payload = sent(change(service="s" * 90_000, verdicts=[verdict(of)]))[0]["payload"]
+    assert (len(payload["source"]), len(payload["component"])) == (255, 255)
+
+
+def test_a_body_over_512_kb_loses_its_largest_part_and_says_so() -> None:
+    causes = [{"kind": "version", "text": f"{n} " + "c" * 4000} for n in range(200)]
+    many = [verdict(series(region=f"{n} " + "r" * 1500)) for n in range(200)]
+    details = sent(change(causes=causes, verdicts=many))[0]["payload"]["custom_details"]
+    assert [text.split(" (")[0] for text in details["dropped"]] == ["suspects"]
+    assert len(details["moved"]) == 200
+    assert details["incident"] == "0000000000000000"
+
+
+def test_numbers_that_json_does_not_know_do_not_break_the_event() -> None:
+    nan = float("nan")
+    strange = verdict(before=nan, after=float("inf"), changed_from=nan, changed_to=float("inf"))
+    odd = change(verdicts=[strange], changed_at=nan, changed_from=float("-inf"), changed_to=1e300)
+    assert "unknown" in sent(odd)[0]["payload"]["custom_details"]["moved"][0]
+
+
+def test_a_summary_page_without_verdicts_lists_its_incidents() -> None:
+    causes = [{"kind": "incident", "id": "1", "text": "support: … [1]"}]
+    page = incident(verdicts=[], versions=[], causes=causes, service="undertow", environment="")
+    details = sent(tell(page, ChangeKind.TRIGGER, 0.0))[0]["payload"]["custom_details"]
+    assert details["listed"] == ["support: … [1]"]
+
+
+def test_no_more_than_a_hundred_calls_in_any_minute() -> None:
+    clock, calls = Clock(), list[float]()
+
+    def take(_: httpx.Request) -> httpx.Response:
+        calls.append(clock.now)
+        return httpx.Response(202)
+
+    channel = PagerDuty(KEY, clock, transport=httpx.MockTransport(take))
+    start = clock.now
+    while clock.now < start + 200:
+        answer = channel.send(change())
+        assert answer.outcome in {Outcome.DELIVERED, Outcome.DEFERRED}
+        clock.now += 0.25 if answer.outcome is Outcome.DELIVERED else answer.retry_after_s or 0.0
+    assert max(sum(1 for call in calls if at <= call < at + 60) for at in calls) == 100
+    assert len(calls) > 300
+
+
+def test_a_clock_put_back_does_not_stop_the_pages() -> None:
+    clock = Clock()
+    channel = PagerDuty(KEY, clock, transport=httpx.MockTransport(lambda _: httpx.Response(202)))
+    for _ in range(100):
+        channel.send(change())
+    clock.now -= 86_400
+    assert channel.send(change()).outcome is Outcome.DELIVERED
+
+
+@pytest.mark.parametrize("key", ["", "short", KEY + "0"])
+def test_a_routing_key_of_the_wrong_length_is_refused_unseen(key: str) -> None:
+    with pytest.raises(ValueError, match="has 32 characters") as caught:
+        PagerDuty(key, Clock())
+    assert not key or key not in str(caught.value)

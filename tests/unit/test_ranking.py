@@ -1,0 +1,94 @@
+"""Which verdict speaks, which way it hurts, and how loudly."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import pytest
+from alert_samples import series, verdict
+from hypothesis import given
+from hypothesis import strategies as st
+
+from undertow.alerts.incident import Severity
+from undertow.alerts.ranking import effect, harmful, lead, ranked, severity
+from undertow.drift.metrics import METRICS
+from undertow.drift.verdict import Estimate, Verdict
+
+
+def one(
+    metric: str, before: float, after: float, kind: str = "page", statistic: float = 18.0, **segment: str
+) -> Verdict:
+    return verdict(series(metric, **segment), kind, before=before, after=after, statistic=statistic)
+
+
+def test_the_effect_of_a_rate_is_its_log_odds_ratio_and_of_a_level_its_log_ratio() -> None:
+    assert effect(one("refusal_rate", 0.02, 0.2)) == pytest.approx(math.log((0.2 / 0.8) / (0.02 / 0.98)), rel=0.01)
+    assert effect(one("output_length", 800, 400)) == pytest.approx(-math.log(2))
+
+
+@given(st.sampled_from([*METRICS, "score.helpful"]), st.floats(), st.floats(), st.integers(0, 10**9))
+def test_an_effect_is_finite_whatever_the_levels(metric: str, before: float, after: float, events: int) -> None:
+    levels = {"before": Estimate(before, before, before, events), "after": Estimate(after, after, after, events)}
+    assert math.isfinite(effect(msgspec.structs.replace(one(metric, 1, 1), **levels)))
+
+
+class TestLead:
+    def test_the_whole_service_speaks_when_the_change_is_there(self) -> None:
+        whole, eu = one("refusal_rate", 0.02, 0.10), one("refusal_rate", 0.02, 0.12, region="eu")
+        assert lead([eu, whole]) is whole
+
+    def test_a_slice_speaks_when_the_whole_shows_it_diluted(self) -> None:
+        whole, eu = one("refusal_rate", 0.02, 0.04), one("refusal_rate", 0.02, 0.12, region="eu")
+        assert lead([whole, eu]) is eu
+
+    def test_among_slices_the_largest_effect_speaks(self) -> None:
+        eu, us = one("refusal_rate", 0.02, 0.12, region="eu"), one("refusal_rate", 0.02, 0.06, region="us")
+        assert lead([us, eu]) is eu
+
+    def test_among_metrics_harm_comes_first_and_then_evidence(self) -> None:
+        gain = one("latency", 2.0, 0.5, statistic=90)
+        weak, strong = (
+            one("refusal_rate", 0.02, 0.10, statistic=16),
+            one("schema_violation_rate", 0.01, 0.1, statistic=30),
+        )
+        assert ranked([gain, weak, strong]) == [strong, weak, gain]
+
+    def test_what_is_worth_a_page_comes_before_a_notice(self) -> None:
+        notice, page = one("refusal_rate", 0.02, 0.2, kind="notice", statistic=99), one("latency", 1, 2)
+        assert lead([notice, page]) is page
+
+    def test_no_verdicts_have_no_lead(self) -> None:
+        with pytest.raises(ValueError, match="without verdicts"):
+            lead([])
+
+
+@pytest.mark.parametrize(
+    ("metric", "before", "after", "hurts"),
+    [("latency", 1, 2, True), ("latency", 2, 1, False), ("output_length", 2, 1, True), ("score.helpful", 1, 2, True)],
+)
+def test_harm_is_the_metric_s_own_direction(metric: str, before: float, after: float, hurts: bool) -> None:
+    assert harmful(one(metric, before, after)) is hurts
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        ([one("latency", 2.0, 0.9)], Severity.WARNING),
+        ([one("refusal_rate", 0.02, 0.05)], Severity.ERROR),
+        ([one("refusal_rate", 0.02, 0.08)], Severity.CRITICAL),
+        ([one("refusal_rate", 0.08, 0.02)], Severity.CRITICAL),
+        ([one("refusal_rate", 0.0001, 0.002)], Severity.ERROR),
+        ([one("refusal_rate", 0.0, 0.02)], Severity.CRITICAL),
+        ([one("output_length", 800, 1500)], Severity.ERROR),
+        ([one("output_length", 800, 1600)], Severity.CRITICAL),
+        ([one("output_length", 800, 400)], Severity.CRITICAL),
+        ([one("output_length", 800, 900), one("output_tokens", 80, 90)], Severity.ERROR),
+        ([one("output_length", 800, 900), one("output_tokens", 80, 90), one("latency", 1, 1.2)], Severity.CRITICAL),
+        ([one("output_length", 8, 9), one("output_length.high", 0.01, 0.03), one("latency", 1, 1.2)], Severity.ERROR),
+        ([one("refusal_rate", 0.02, 0.5, kind="notice"), one("latency", 2.0, 0.9)], Severity.WARNING),
+    ],
+)
+def test_severity(verdicts: list[Verdict], said: Severity) -> None:
+    """Large or many: critical; no harm: warning; else error; notices and tails of a metric do not add to it."""
+    assert severity(verdicts) is said
