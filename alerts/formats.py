@@ -11,6 +11,7 @@ from undertow.drift.verdict import Estimate
 __all__ = ["clock", "duration", "format_estimate", "format_level", "format_move", "relative", "rfc3339", "title", "utc"]
 
 UNKNOWN = "unknown"
+SYMBOLS = frozenset({"share of events", "seconds", "US dollars"})  # written as a sign beside each number
 LEVEL_UNITS = {"latency_p50": "seconds", "latency_p95": "seconds", "latency_p99": "seconds"}
 
 
@@ -57,21 +58,26 @@ def format_move(metric: str, before: float | None, after: float | None) -> str:
     """
     unit = _unit(metric)
     first = format_level(metric, before)
-    if unit not in {"share of events", "seconds", "US dollars"}:
+    if unit not in SYMBOLS:
         first = first.removesuffix(f" {unit}")
     return f"{first} → {format_level(metric, after)}"
 
 
 def format_estimate(metric: str, estimate: Estimate) -> str:
-    """Write a level with its 95 % interval.
+    """Write a level with its 95 % interval, the unit once where it is a word.
 
     Examples
     --------
     >>> format_estimate("refusal_rate", Estimate(0.021, 0.019, 0.024, 4000))
     '2.1 % [1.9 %, 2.4 %]'
+    >>> format_estimate("output_length", Estimate(812, 731, 893, 4000))
+    '812 [731, 893] characters'
     """
-    low, high = format_level(metric, estimate.low), format_level(metric, estimate.high)
-    return f"{format_level(metric, estimate.value)} [{low}, {high}]"
+    word = f" {_unit(metric)}" if _unit(metric) not in SYMBOLS else ""
+    value, low, high = (
+        format_level(metric, level).removesuffix(word) for level in (estimate.value, estimate.low, estimate.high)
+    )
+    return f"{value} [{low}, {high}]{word}".rstrip()
 
 
 def relative(before: float, after: float) -> str:

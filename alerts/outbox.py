@@ -263,7 +263,7 @@ class Outbox:
     def _postpone(self, entry: Entry, next_at: float, attempts: int, detail: str) -> None:
         with self._transaction() as db:
             db.execute(
-                "UPDATE entries SET next_at = ?, attempts = ?, detail = ? WHERE seq = ? AND status = 'pending'",
+                "UPDATE entries SET next_at = ?, attempts = ?, detail = ? WHERE seq = ?",
                 (next_at, attempts, detail, entry.seq),
             )
 

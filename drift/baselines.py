@@ -50,6 +50,7 @@ class Baselines:
         self.sums: Floats = np.zeros((0, Slot.WIDTH))
         self.slots: Floats = np.zeros((0, _SLOTS, Slot.WIDTH))
         self.used: Ints = np.zeros(0, np.int64)
+        self.waiting: Floats = np.zeros(0)  # events in slots that have not been learned
         self.hours: Floats = np.zeros((0, _HOURS, 2))
         self.born: Floats = np.zeros(0)
         self.seen: Floats = np.zeros(0)
@@ -86,6 +87,7 @@ class Baselines:
             self._compact(full)
         self.slots[rows, self.used[rows]] = blocks
         self.used[rows] += 1
+        self.waiting[rows] += blocks[:, Slot.EVENTS]
         self._learn_oldest(rows)
 
     def _compact(self, rows: Ints) -> None:
@@ -108,18 +110,14 @@ class Baselines:
     def _learn_oldest(self, rows: Ints) -> None:
         """Learn waiting slots, oldest first, until no more than the lag's share of all events waits."""
         while len(rows):
-            recent = self._waiting(rows)
-            rows = rows[recent > _LAG * (self.sums[rows, Slot.EVENTS] + recent)]
+            waiting = self.waiting[rows]
+            rows = rows[waiting > _LAG * (self.sums[rows, Slot.EVENTS] + waiting)]
             if len(rows):
                 oldest = np.argmin(self.slots[rows, :, Slot.LEARNED], axis=1)  # learned slots come first
+                slots = self.slots[rows, oldest]
                 self.slots[rows, oldest, Slot.LEARNED] = 1
-                self.sums[rows, Slot.EVENTS :] += self.slots[rows, oldest, Slot.EVENTS :]
-
-    def _waiting(self, rows: Ints) -> Floats:
-        live = np.arange(_SLOTS)[None, :] < self.used[rows][:, None]
-        slots = self.slots[rows]
-        waiting: Floats = (slots[:, :, Slot.EVENTS] * (1 - slots[:, :, Slot.LEARNED]) * live).sum(axis=1)
-        return waiting
+                self.sums[rows, Slot.EVENTS :] += slots[:, Slot.EVENTS :]
+                self.waiting[rows] -= slots[:, Slot.EVENTS]
 
     def history(self, row: int) -> Floats:
         """Return the row's past, oldest first, shape (slots in use, WIDTH)."""
@@ -134,13 +132,14 @@ class Baselines:
 
     def learned(self, rows: Ints) -> Floats:
         """Return how many events the level of each row rests on, waiting ones included."""
-        learned: Floats = self.sums[rows, Slot.EVENTS] + self._waiting(rows)
+        learned: Floats = self.sums[rows, Slot.EVENTS] + self.waiting[rows]
         return learned
 
     def restart(self, row: int, sums: Floats) -> None:
         """Begin a new baseline with what has been seen since the change."""
         self.sums[row] = sums
         self.used[row] = 0
+        self.waiting[row] = 0
         self.days[row, 3:] = 0
 
     # -- daily profile ------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
@@ -27,7 +27,7 @@ from undertow.pipelines.engine import Engine, QueryError
 from undertow.pipelines.schema import NewerSchemaError, migrate, schema_text
 from undertow.pipelines.store_lock import StoreLock
 
-__all__ = ["QueryResult", "Store", "StoreError", "StoreUnreachableError"]
+__all__ = ["QueryResult", "Store", "StoreError", "StoreUnreachableError", "ask"]
 
 DATABASE = "undertow"
 _ENGINE_OPTIONS = {  # of the embedded engine; its defaults are those of a machine of its own
@@ -57,16 +57,20 @@ class QueryResult(msgspec.Struct, frozen=True):
     rows: list[tuple[Any, ...]]
 
 
+class _Parts(NamedTuple):
+    writer: Client
+    reader: Client
+    engine: Engine | None = None
+    lock: StoreLock | None = None
+
+
 class Store:
     """Undertow's tables. `Store.open` opens it; `close`, or leaving it as a context manager, closes it."""
 
-    def __init__(
-        self, writer: Client, reader: Client, engine: Engine | None = None, lock: StoreLock | None = None
-    ) -> None:
-        self.engine = engine  # None for a server: ask the server itself
-        self._writer, self._reader, self._lock = writer, reader, lock
+    def __init__(self, parts: _Parts, folder: Path, closing: ExitStack) -> None:
+        self._writer, self._reader, self.engine, self._lock = parts  # no engine with a server: ask the server itself
+        self._folder, self._closing = folder, closing
         self._types: dict[str, dict[str, ArrowType]] = {}
-        self._closing = ExitStack()
 
     @classmethod
     def open(cls, where: settings.Store, folder: Path, schema: str | None = None) -> Store:
@@ -89,34 +93,9 @@ class Store:
             The password is wrong, or the store was written by a newer Undertow.
         """
         with ExitStack() as opened, _translated(urlsplit(where.url or "").hostname or "the embedded engine"):
-            store = cls._of_server(where, opened) if where.url else cls._embedded(folder, opened)
-            migrate(store._writer, schema_text(where.retention_days, schema))  # noqa: SLF001 (an alternative constructor)
-            store._closing = opened.pop_all()  # noqa: SLF001
-            return store
-
-    @classmethod
-    def _embedded(cls, folder: Path, opened: ExitStack) -> Store:
-        lock = StoreLock(folder)
-        opened.callback(lock.release)
-        path = os.path.realpath(folder / "store")
-        writer = clickhouse_connect.get_client(interface="chdb", path=path, chdb_options=_ENGINE_OPTIONS)
-        opened.callback(writer.close)
-        _use_database(writer, DATABASE)
-        reader = clickhouse_connect.get_client(interface="chdb", path=path, database=DATABASE, **_READING)
-        opened.callback(reader.close)
-        engine = Engine(path, DATABASE)
-        opened.callback(engine.close)
-        return cls(writer, reader, engine, lock)
-
-    @classmethod
-    def _of_server(cls, where: settings.Store, opened: ExitStack) -> Store:
-        address, database = _address(where)
-        writer = clickhouse_connect.get_client(**address)
-        opened.callback(writer.close)
-        _use_database(writer, database)
-        reader = clickhouse_connect.get_client(**address, database=database, **_READING)
-        opened.callback(reader.close)
-        return cls(writer, reader)
+            parts = _served(where, opened) if where.url else _embedded(folder, opened)
+            migrate(parts.writer, schema_text(where.retention_days, schema))
+            return cls(parts, folder, opened.pop_all())
 
     def insert(self, table: str, columns: Mapping[str, Column], token: str) -> int:
         """Insert one block of rows, unless the table has seen `token`; return the number of rows.
@@ -156,19 +135,20 @@ class Store:
         StoreUnreachableError
             The server does not answer.
         """
-        try:
-            with _translated():
-                result = self._reader.query(sql, parameters=dict(parameters or {}))
-        except StoreUnreachableError:
-            raise
-        except StoreError as error:
-            raise QueryError(str(error), getattr(error.__cause__, "code", None) or 0) from error
-        return QueryResult(tuple(result.column_names), [tuple(row) for row in result.result_rows])
+        return _answer(self._reader, sql, parameters)
 
     def announce(self, url: str) -> None:
-        """Write where this process serves the embedded store, for other processes that want it."""
-        if self._lock is not None:
-            self._lock.announce(url)
+        """Tell other processes where this one serves the data folder; with a server's store, take the folder by that.
+
+        Raises
+        ------
+        StoreBusyError
+            Another process watches with this data folder.
+        """
+        if self._lock is None:
+            self._lock = StoreLock(self._folder)
+            self._closing.callback(self._lock.release)
+        self._lock.announce(url)
 
     def close(self) -> None:
         """Close the store; idempotent."""
@@ -188,6 +168,50 @@ class Store:
                 raise StoreError(f"the store has no table '{table}'")
             self._types[table] = {name: arrow_type(kind) for name, kind in found}
         return self._types[table]
+
+
+def ask(url: str, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
+    """Answer a query from the port at `url`, where a running watch serves its store; it fails as `Store.query` does."""
+    address, database = _address(settings.Store(url=url))
+    with _translated(address["host"]):
+        client = clickhouse_connect.get_client(**address, database=database, tz_mode="aware")
+    with client:
+        return _answer(client, sql, parameters)
+
+
+def _answer(client: Client, sql: str, parameters: Mapping[str, Any] | None) -> QueryResult:
+    try:
+        with _translated():
+            result = client.query(sql, parameters=dict(parameters or {}))
+    except StoreUnreachableError:
+        raise
+    except StoreError as error:
+        raise QueryError(str(error), getattr(error.__cause__, "code", None) or 0) from error
+    return QueryResult(tuple(result.column_names), [tuple(row) for row in result.result_rows])
+
+
+def _embedded(folder: Path, opened: ExitStack) -> _Parts:
+    lock = StoreLock(folder)
+    opened.callback(lock.release)
+    path = os.path.realpath(folder / "store")
+    writer = clickhouse_connect.get_client(interface="chdb", path=path, chdb_options=_ENGINE_OPTIONS)
+    opened.callback(writer.close)
+    _use_database(writer, DATABASE)
+    reader = clickhouse_connect.get_client(interface="chdb", path=path, database=DATABASE, **_READING)
+    opened.callback(reader.close)
+    engine = Engine(path, DATABASE)
+    opened.callback(engine.close)
+    return _Parts(writer, reader, engine, lock)
+
+
+def _served(where: settings.Store, opened: ExitStack) -> _Parts:
+    address, database = _address(where)
+    writer = clickhouse_connect.get_client(**address)
+    opened.callback(writer.close)
+    _use_database(writer, database)
+    reader = clickhouse_connect.get_client(**address, database=database, **_READING)
+    opened.callback(reader.close)
+    return _Parts(writer, reader)
 
 
 def _use_database(client: Client, name: str) -> None:

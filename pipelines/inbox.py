@@ -136,6 +136,21 @@ class Inbox:
         taken.exhausted = all(lane.ended and not lane.ready for lane in self._lanes)
         return taken
 
+    def take_to(self, positions: Mapping[str, Any], limit: int) -> Taken:
+        """Return at most `limit` of the records before a resume point that an earlier run had reached.
+
+        A merge of finished files is the same every time, so there this is `take`; how live sources took turns is not,
+        so there each goes as far as it had gone.
+        """
+        if not self._follow:
+            return self.take(limit)
+        taken = Taken()
+        for lane in self._lanes:
+            place = positions.get("sources", {}).get(lane.source.name)
+            while place and taken.records < limit and not _reached(lane, place) and lane.fill():
+                self._hand_out(lane, 1, taken)
+        return taken
+
     def positions(self) -> dict[str, Any]:
         """Return the resume point behind the records taken so far, as plain JSON values."""
         places = {
@@ -227,6 +242,10 @@ class Inbox:
                 letter = self._letters.judge(lane.source.name, line, start, outcome, mark)
                 if letter is not None:
                     taken.rejects.append(letter)
+
+
+def _reached(lane: Lane, place: Sequence[Any]) -> bool:
+    return (lane.position.offset, lane.position.file) == (place[1], place[2])
 
 
 def expand(paths: Sequence[str], *, follow: bool) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,18 +17,17 @@ from numpy.typing import NDArray
 from undertow.alerts.incident import Incident
 from undertow.drift.interaction import Interaction, Scalar, text_of
 from undertow.drift.verdict import Series, Verdict
+from undertow.drift.versions import SeenVersion
 from undertow.pipelines.arrow import Column
+from undertow.pipelines.dead_letters import DeadLetter
 
 __all__ = [
-    "DeadLetterRow",
-    "SeenVersionRow",
-    "WindowRow",
+    "Columns",
     "dead_letter_columns",
     "incident_columns",
     "interaction_columns",
     "verdict_columns",
     "version_columns",
-    "window_columns",
 ]
 
 Columns = dict[str, Column]
@@ -43,56 +42,6 @@ _SECONDS = ("latency", "time_to_first_token")
 _FLAGS = {"refused": "refusal_rate", "truncated": "truncation_rate", "empty": "empty_rate", "failed": "error_rate"}
 _LENGTHS = ("input_length", "output_length")
 _SOURCES = np.array(["unpriced", "stated", "priced"])
-
-
-class WindowRow(NamedTuple):
-    """One closed window of one series: `hits` for rates; `log_mean`, `p50` and `p99` for positive metrics."""
-
-    start: float
-    series: Series
-    events: int
-    hits: int | None = None
-    log_mean: float | None = None
-    p50: float | None = None
-    p99: float | None = None
-
-
-class DeadLetterRow(Protocol):
-    """What the store keeps of an input that could not be read."""
-
-    @property
-    def source(self) -> str: ...  # noqa: D102
-    @property
-    def line(self) -> int: ...  # noqa: D102
-    @property
-    def offset(self) -> int: ...  # noqa: D102
-    @property
-    def reason(self) -> str: ...  # noqa: D102
-    @property
-    def field(self) -> str | None: ...  # noqa: D102
-    @property
-    def excerpt(self) -> str: ...  # noqa: D102
-
-
-class SeenVersionRow(Protocol):
-    """What the store keeps of a version seen."""
-
-    @property
-    def service(self) -> str: ...  # noqa: D102
-    @property
-    def environment(self) -> str: ...  # noqa: D102
-    @property
-    def dimension(self) -> str: ...  # noqa: D102
-    @property
-    def value(self) -> str: ...  # noqa: D102
-    @property
-    def first_seen(self) -> float: ...  # noqa: D102
-    @property
-    def last_seen(self) -> float: ...  # noqa: D102
-    @property
-    def events(self) -> int: ...  # noqa: D102
-    @property
-    def declared(self) -> str: ...  # noqa: D102
 
 
 def interaction_columns(
@@ -130,25 +79,6 @@ def interaction_columns(
     return columns | _measured(events, measures)
 
 
-def window_columns(windows: Sequence[WindowRow]) -> Columns:
-    """Return the columns of `windows`.
-
-    Examples
-    --------
-    >>> row = WindowRow(10.0, Series("support", "", (("region", "eu"),), "refusal_rate"), events=40, hits=3)
-    >>> columns = window_columns([row])
-    >>> columns["segment"], columns["family"], columns["hits"]
-    ([{'region': 'eu'}], ['rate'], [3])
-    """
-    series = [window.series for window in windows]
-    return {
-        "window_start": [window.start for window in windows],
-        **_series_columns(series),
-        "family": ["positive" if window.hits is None else "rate" for window in windows],
-        **{name: [getattr(row, name) for row in windows] for name in ("events", "hits", "log_mean", "p50", "p99")},
-    }
-
-
 def verdict_columns(verdicts: Sequence[Verdict]) -> Columns:
     """Return the columns of `verdicts`."""
     plain = (
@@ -176,18 +106,13 @@ def incident_columns(incidents: Sequence[Incident]) -> Columns:
     }
 
 
-def dead_letter_columns(letters: Sequence[DeadLetterRow]) -> Columns:
+def dead_letter_columns(letters: Sequence[DeadLetter]) -> Columns:
     """Return the columns of `dead_letters`; the excerpts have passed the content policy already."""
-    return {
-        **{name: [getattr(letter, name) for letter in letters] for name in ("line", "offset")},
-        **{
-            name: [getattr(letter, name) or "" for letter in letters]
-            for name in ("source", "reason", "field", "excerpt")
-        },
-    }
+    plain = "source line offset reason field excerpt"
+    return {name: [getattr(letter, name) for letter in letters] for name in plain.split()}
 
 
-def version_columns(versions: Sequence[SeenVersionRow]) -> Columns:
+def version_columns(versions: Sequence[SeenVersion]) -> Columns:
     """Return the columns of `versions`."""
     plain = "service environment dimension value first_seen last_seen events declared"
     return {name: [getattr(version, name) for version in versions] for name in plain.split()}

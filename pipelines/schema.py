@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import importlib.resources
 import re
-
-from clickhouse_connect.driver.client import Client
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 __all__ = ["HISTORY_FACTOR", "NewerSchemaError", "migrate", "schema_text"]
 
 HISTORY_FACTOR = 12  # verdicts and incidents are small, and are kept so many times as long as events
 _TABLE_TTL = re.compile(r"EXISTS (\w+)\n(?:(?!CREATE).)*?TTL stored \+ toIntervalDay\((\d+)\)", re.DOTALL)
 _ENGINE_TTL = re.compile(r"TTL stored \+ toIntervalDay\((\d+)\)")
+
+
+class Client(Protocol):
+    """The part of ClickHouse's client that is needed here."""
+
+    def command(self, cmd: str, /) -> Any:
+        """Execute a statement."""
+        ...
+
+    def query(self, query: str, /) -> Any:
+        """Answer a query."""
+        ...
+
+    def raw_insert(self, table: str, column_names: Sequence[str], insert_block: str, *, fmt: str) -> Any:
+        """Insert rows that are in a format of ClickHouse's."""
+        ...
 
 
 class NewerSchemaError(RuntimeError):

@@ -65,7 +65,7 @@ class Services(msgspec.Struct, frozen=True):
     control
         Called with an action and the request's object; returns the answer's; raises ControlError where it cannot.
     hosts
-        Further names under which the port may be addressed.
+        Further names under which the port may be addressed, "*" for any.
     """
 
     engine: Engine | None
@@ -238,10 +238,10 @@ class _HostGuard:
         self._application, self._hosts = application, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if _hostname(Request(scope).headers.get("host", "")) in self._hosts:
+        if "*" in self._hosts or _hostname(Request(scope).headers.get("host", "")) in self._hosts:
             await self._application(scope, receive, _without_sniffing(send))
             return
-        refusal = PlainTextResponse("this port answers to localhost; other names go into `hosts`\n", 421)
+        refusal = PlainTextResponse("this port answers to localhost; name others in [store] hosts\n", 421)
         await refusal(scope, receive, send)
 
 

@@ -135,6 +135,7 @@ class Store(_Section, frozen=True):
     password: str = ""
     password_file: str | None = None
     listen: str = "127.0.0.1:8321"  # the loopback port of `undertow run`
+    hosts: list[str] = []  # further names under which the port may be addressed, for a proxy in front; "*" for any
     retention_days: PositiveInt = 30
 
 
@@ -213,7 +214,7 @@ def _overlay(raw: dict[str, Any], environ: Mapping[str, str]) -> None:
         target = raw
         for table in tables:
             target = target.setdefault(table, {})
-        target[leaf] = value.split(",") if leaf in {"paths", "dimensions", "metrics_off", "redact"} else value
+        target[leaf] = value.split(",") if leaf in {"paths", "dimensions", "metrics_off", "redact", "hosts"} else value
 
 
 def _refuse_unknown(raw: Mapping[str, Any], section: type[msgspec.Struct], name: str, where: str) -> None:

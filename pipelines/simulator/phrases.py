@@ -304,7 +304,7 @@ SHARED: dict[str, tuple[str, ...]] = {
     ),
     "refusal_core": (  # roughly as often as models say them: most that they cannot, some that they will or may not
         "I (can't|cannot) (help|assist) (with this|with that|with this request|you here).",
-        "I (can't|cannot|am unable to) (provide|share|give) (advice|information|guidance|details) (on this|about that).",
+        "I (can't|cannot|am unable to) (provide|share|give) (advice|information|details) (on this|about that).",
         "I'm (not able|unable) to (help|assist) (with this|with that|you with this one).",
         "I'm (unable|not able) to (complete|fulfil|process|support) (this|that) request.",
         "I (can't|cannot) (do|discuss|comment on|answer|recommend) (that|this).",

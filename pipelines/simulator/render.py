@@ -11,7 +11,7 @@ from undertow.drift.interaction import Document, Interaction, Kind, ToolCall
 from undertow.pipelines.simulator import world
 from undertow.pipelines.simulator.columns import Arrivals
 from undertow.pipelines.simulator.draws import Outcome, Row
-from undertow.pipelines.simulator.grammar import Topic, fill, topic
+from undertow.pipelines.simulator.grammar import Topic, topic
 from undertow.pipelines.simulator.world import CHARS_PER_TOKEN, SERVICES, Model
 from undertow.pipelines.simulator.writing import Visitor, category, write_input, write_output
 
@@ -96,7 +96,7 @@ def render(visitor: Visitor, rows: list[Row], *, texts: bool, inline_schemas: bo
 def _call(visitor: Visitor, row: Row, thread: _Thread, schemas: dict[str, Any]) -> Interaction:
     operation, step = row.operation, row.step
     if not thread.text or step.agent or step.operation == "summarize":
-        thread.text = fill(write_input(row, visitor), thread.about)
+        thread.text = write_input(row, visitor, thread.about)
     service = SERVICES[visitor.service]
     event = Interaction(
         id="",
@@ -127,7 +127,7 @@ def _call(visitor: Visitor, row: Row, thread: _Thread, schemas: dict[str, Any]) 
 
 
 def _answer(event: Interaction, row: Row, visitor: Visitor, thread: _Thread) -> None:
-    output = event.output = fill(write_output(row, visitor), thread.about)
+    output = event.output = write_output(row, visitor, thread.about)
     if row.step.calls:
         thread.tool_call = ToolCall(row.step.calls, {"order": thread.about[0][1]})
         event.tool_calls = [thread.tool_call]

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from undertow.pipelines.simulator.draws import Outcome, Row
-from undertow.pipelines.simulator.grammar import answers, asks, compose, shared
+from undertow.pipelines.simulator.grammar import Topic, answers, asks, compose, fill, shared
 from undertow.pipelines.simulator.phrases import Intent
 
 __all__ = ["Visitor", "category", "write_input", "write_output"]
@@ -32,8 +32,31 @@ class Visitor:
     word: int
 
 
-def write_input(row: Row, visitor: Visitor) -> str:
-    """Return what the user, or the step before, puts to the model, with the topic's slots open."""
+def write_input(row: Row, visitor: Visitor, about: Topic) -> str:
+    """Return what the user, or the step before, puts to the model."""
+    return fill(_asked(row, visitor), about)
+
+
+def write_output(row: Row, visitor: Visitor, about: Topic) -> str:
+    """Return what the model answers, as its outcome has it."""
+    match row.outcome:
+        case Outcome.FAILED | Outcome.EMPTY:
+            return ""
+        case Outcome.REFUSED:
+            return fill(_refusal(row.word), about)
+        case Outcome.HEDGED:
+            return fill(f"{shared('hedge').one(row.word >> 5)} {_FORMS[row.operation.form](row, visitor)}", about)
+        case _:
+            text = fill(_FORMS[row.operation.form](row, visitor), about)
+            return text[: int(_CUT * len(text))] if row.outcome == Outcome.TRUNCATED else text
+
+
+def category(row: Row, visitor: Visitor) -> str:
+    """Return the label that triage decides on: the right one, or `other` for 3 in 100."""
+    return "other" if row.word % 100 < 3 else visitor.intent.label
+
+
+def _asked(row: Row, visitor: Visitor) -> str:
     word = row.word
     if row.step.handoff:
         return shared("clarify").one(word >> 4)
@@ -43,27 +66,6 @@ def write_input(row: Row, visitor: Visitor) -> str:
     if word & 3 == 0:
         first = f"{shared('greeting').one(word >> 2)} {first}"
     return compose(shared("detail"), row.input_chars, word >> 3, first, "detail")
-
-
-def write_output(row: Row, visitor: Visitor) -> str:
-    """Return what the model answers, as its outcome has it, with the topic's slots open."""
-    match row.outcome:
-        case Outcome.FAILED | Outcome.EMPTY:
-            return ""
-        case Outcome.REFUSED:
-            return _refusal(row.word)
-        case Outcome.TRUNCATED:
-            text = _FORMS[row.operation.form](row, visitor)
-            return text[: int(_CUT * len(text))]
-        case Outcome.HEDGED:
-            return f"{shared('hedge').one(row.word >> 5)} {_FORMS[row.operation.form](row, visitor)}"
-        case _:
-            return _FORMS[row.operation.form](row, visitor)
-
-
-def category(row: Row, visitor: Visitor) -> str:
-    """Return the label that triage decides on: the right one, or `other` for 3 in 100."""
-    return "other" if row.word % 100 < 3 else visitor.intent.label
 
 
 def _refusal(word: int) -> str:

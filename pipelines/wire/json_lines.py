@@ -85,10 +85,10 @@ def _plain(what: str) -> str:
 def _second_look(line: bytes, error: msgspec.DecodeError) -> dict[str, Any] | Reject:
     if line.startswith(BOM):
         return parse_object(line[len(BOM) :])
-    if "surrogate" in str(error):
-        mended = _ESCAPES.sub(_mend, line)
-        if mended != line:
-            return parse_object(mended)
+    # The parser's complaint about half a pair depends on what follows it, so the line itself is looked at.
+    mended = _ESCAPES.sub(_mend, line) if b"\\u" in line else line
+    if mended != line:
+        return parse_object(mended)
     return _not_finite(line) or reject_of(error)
 
 

@@ -167,7 +167,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
         *("input_text", "user_message", "userMessage", "utterance", "prompt_text", "ai.value", "request"),
     ),
     "output": (
-        *(f"response.{_MESSAGE}.content", "response.choices.0.text", "response.content", "response.output.message"),
+        *(f"response.{_MESSAGE}.content", "response.choices.0.text", "response.content"),
         *("response.output", "response.message", "response.generations.0.text", "response.generation", "response.text"),
         *("response.results.0.outputText", "response.outputs.0.text", "response.completions.0.data.text"),
         *("response.completion", "response.response", f"response.{_MESSAGE}.refusal"),

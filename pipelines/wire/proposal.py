@@ -49,13 +49,19 @@ def _chosen(field: str, records: Records) -> list[str]:
     missing = list(range(len(records)))
     for text in _candidates(field, records):
         hits = _hits(field, text, [records[index] for index in missing])
-        if hits is None or sum(hits) <= LEAST_SHARE * (len(records) - 1):
+        if hits is None or sum(hits) <= LEAST_SHARE * (len(records) - 1) or _is_envelope(text, chosen, records):
             continue
         chosen.append(text)
         missing = [index for index, hit in zip(missing, hits, strict=True) if not hit]
         if not missing or len(chosen) == MOST_ALTERNATIVES:
             break
     return chosen or _empty_place(field, records)
+
+
+def _is_envelope(text: str, chosen: list[str], records: Records) -> bool:
+    """Tell whether places already chosen lie inside this one: where they are empty, the whole of it is no stand-in."""
+    inside = any(place.startswith(f"{text}.") for place in chosen)
+    return inside and any(isinstance(Path(text)(record), dict) for record in records)
 
 
 def _serving_all(field: str, records: Records) -> list[str]:

@@ -92,11 +92,10 @@ def reset(connection: socket.socket) -> None:
 
 
 def drip(connection: socket.socket) -> None:
-    """Send a byte now and then, so that no single read ever times out."""
+    """Send an acceptance byte by byte: no single read times out, and the whole takes far too long."""
     try:
-        connection.sendall(b"HTTP/1.1 202 Accepted\r\n")
-        for _ in range(40):
-            connection.sendall(b"x")
+        for byte in b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n":
+            connection.sendall(bytes([byte]))
             threading.Event().wait(0.02)
     except OSError:  # the caller has left, which is the point
         return
@@ -162,6 +161,11 @@ class TestEveryChannel:
             connection.shutdown(socket.SHUT_WR)
 
         assert attempt(name, broken).outcome is REFUSED
+
+    def test_an_answer_without_end_is_not_read_to_its_end(self, name: str) -> None:
+        head = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 9999\r\n\r\n"
+        endless = attempt(name, lambda c: c.sendall(head + b"x" * 1000), timeouts=Timeouts(total_s=1.5))
+        assert endless.outcome is REFUSED
 
     def test_a_long_answer_is_cut(self, name: str) -> None:
         assert len(attempt(name, respond(400, b"x" * 2_000_000)).detail) < 600

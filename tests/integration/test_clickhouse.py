@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from undertow.drift.interaction import Interaction, Kind
 from undertow.drift.verdict import Estimate, Series, Verdict
 from undertow.pipelines import rows, settings
 from undertow.pipelines.clickhouse import Store, StoreError
+from undertow.pipelines.dead_letters import DeadLetter
 from undertow.pipelines.engine import QueryError
 from undertow.pipelines.queries import QUERIES
 from undertow.pipelines.schema import schema_text
@@ -133,7 +133,7 @@ def test_an_event_comes_back_as_it_went_in(store: Store) -> None:
 
 
 def test_a_block_whose_token_was_seen_is_not_inserted_again(store: Store) -> None:
-    two_weeks = [{"id": "a"}, {"id": "b", "time": START + 40 * 86400}]
+    two_weeks: list[dict[str, Any]] = [{"id": "a"}, {"id": "b", "time": START + 40 * 86400}]
     insert_calls(store, *two_weeks, block="first")
     insert_calls(store, {"id": "c"}, {"id": "d", "time": START + 40 * 86400}, block="first")
     assert store.query("SELECT id FROM interactions ORDER BY id").rows == [("a",), ("b",)]
@@ -152,12 +152,17 @@ def test_a_repeated_id_shows_its_last_revision_only(store: Store) -> None:
 
 
 def test_windows_keep_rates_and_positive_metrics_side_by_side(store: Store) -> None:
-    eu = (("region", "eu"),)
-    windows = [
-        rows.WindowRow(START, Series("support", "", eu, "refusal_rate"), 40, hits=3),
-        rows.WindowRow(START, Series("support", "", (), "latency"), 50, log_mean=0.5, p50=1.5, p99=9.0),
-    ]
-    store.insert("windows", rows.window_columns(windows), "w")
+    columns: dict[str, Any] = {
+        "window_start": np.array([START, START]),
+        "service": ["support", "support"],
+        "segment": [{"region": "eu"}, {}],
+        "metric": ["refusal_rate", "latency"],
+        "family": ["rate", "positive"],
+        "events": np.array([40, 50]),
+        "hits": np.array([3, np.nan]),
+        "p50": np.array([np.nan, 1.5]),
+    }
+    store.insert("windows", columns, "w")
     sql = "SELECT segment['region'], family, events, hits, p50 FROM windows ORDER BY metric"
     assert store.query(sql).rows == [("", "positive", 50, None, 1.5), ("eu", "rate", 40, 3, None)]
 
@@ -270,10 +275,12 @@ def test_the_slowest_query_tells_what_was_asked_and_answered(store: Store) -> No
 
 
 def test_the_dead_letters_query_counts_by_reason_with_the_first_example(store: Store) -> None:
-    letters = [("a", 2, "no time", "time", "{}"), ("a", 1, "no time", "time", "{ }"), ("b", 9, "not JSON", None, "hm")]
-    fields = ("source", "line", "reason", "field", "excerpt")
-    told = [SimpleNamespace(offset=0, **dict(zip(fields, letter, strict=True))) for letter in letters]
-    store.insert("dead_letters", rows.dead_letter_columns(told), "d")
+    letters = [
+        DeadLetter("a", 2, 9, "no time", "time", "{}"),
+        DeadLetter("a", 1, 0, "no time", "time", "{ }"),
+        DeadLetter("b", 9, 99, "not JSON", "", "hm"),
+    ]
+    store.insert("dead_letters", rows.dead_letter_columns(letters), "d")
     assert answer(store, "dead_letters") == [
         ("a", "time", "no time", 2, 1, "{ }"),
         ("b", "", "not JSON", 1, 9, "hm"),

@@ -57,7 +57,7 @@ def row(of: Series, at: float, level: float) -> str:
 @pytest.mark.parametrize(
     ("of", "before", "after"),
     [
-        (series("refusal_rate", operation="it's \\ odd"), 0.02, 0.11),
+        (series("refusal_rate", operation="it's \\n odd\\"), 0.02, 0.11),
         (series("output_length", service="a'b"), 800.0, 560.0),
     ],
 )

@@ -22,9 +22,11 @@ from prometheus_client import CollectorRegistry, Counter
 
 from undertow.pipelines import settings
 from undertow.pipelines.clickhouse import Store, StoreError, StoreUnreachableError
+from undertow.pipelines.clickhouse import ask as ask_port
 from undertow.pipelines.engine import Engine, QueryError, Statement
 from undertow.pipelines.server import ControlError, Port, PortError, Services, control_token
 from undertow.pipelines.settings import Secret
+from undertow.pipelines.store_lock import Holder, StoreBusyError, holder
 
 TOKEN = Secret("correct horse")
 AUTHORISED = {"Authorization": "Bearer correct horse"}
@@ -111,6 +113,13 @@ class TestReading:
             assert client.query("SELECT service FROM versions LIMIT 0").column_names == ("service",)
             assert client.query("SELECT sum(number) FROM numbers(300000)").result_rows == [(44999850000,)]
             assert client.command("SELECT count() FROM versions") == 2
+
+    def test_a_command_reads_it_as_it_would_read_the_store_itself(self, world: World, port: Port) -> None:
+        sql = "SELECT value, first_seen FROM versions WHERE service = {s:String}"
+        assert ask_port(port.url, sql, {"s": "a"}) == world.store.query(sql, {"s": "a"})
+        with pytest.raises(QueryError) as caught:
+            ask_port(port.url, "SELECT * FROM nothing")
+        assert caught.value.code == 60
 
     @pytest.mark.parametrize("compression", ["lz4", "zstd", "gzip", False])
     def test_answers_come_compressed_as_negotiated(self, port: Port, compression: str | bool) -> None:
@@ -368,6 +377,11 @@ class TestLife:
         with pytest.raises(PortError, match="is not of the form host:port"):
             Port("localhost", world.services(None))
 
+    def test_other_names_may_be_allowed(self, world: World) -> None:
+        for allowed, host, status in (("watch.example", "watch.example:80", 200), ("x", "y", 421), ("*", "y", 200)):
+            with Port("127.0.0.1:0", world.services(None, hosts=frozenset({allowed}))) as opened:
+                assert httpx.get(f"{opened.url}/status", headers={"Host": host}).status_code == status
+
     def test_a_stopped_port_leaves_no_thread_and_can_be_opened_again(self, world: World) -> None:
         before = threading.active_count()
         with Port("127.0.0.1:0", world.services(None)) as opened:
@@ -448,6 +462,16 @@ class TestServerMode:
             client.command("DROP TABLE t")
             with pytest.raises(DatabaseError):
                 client.command("DROP TABLE t")
+
+    def test_one_watch_at_a_time_has_a_data_folder_also_with_a_server(self, server_url: str, tmp_path: Path) -> None:
+        where = settings.Store(url=server_url)
+        with Store.open(where, tmp_path) as first, Store.open(where, tmp_path) as second:
+            first.announce("http://127.0.0.1:1")
+            with pytest.raises(StoreBusyError, match=r"serves it at http://127\.0\.0\.1:1;"):
+                second.announce("http://127.0.0.1:2")
+            found = holder(tmp_path)
+        assert found == Holder(os.getpid(), "http://127.0.0.1:1")
+        assert holder(tmp_path) is None
 
     def test_an_unreachable_server_is_told_apart_from_a_wrong_statement(self, tmp_path: Path) -> None:
         with pytest.raises(StoreUnreachableError, match=r"ClickHouse at 127\.0\.0\.1 does not answer; is"):

@@ -58,7 +58,7 @@ OPTIONAL: dict[str, Any] = {
 events = st.fixed_dictionaries(
     REQUIRED, optional={name: st.none() | values for name, values in OPTIONAL.items() if name not in REQUIRED}
 )
-wrong = st.sampled_from(
+wrong: st.SearchStrategy[object] = st.sampled_from(
     [-1, -0.5, 1.5, 10**12, 2**54, 1000, "", "text", True, [], [1], {}, {"a": []}, None, [{}], [{"name": 1}]]
 )
 

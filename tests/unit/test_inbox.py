@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,10 +15,9 @@ import pytest
 import zstandard
 
 from undertow.pipelines.dead_letters import EXCERPT, KEPT_EVERY, KEPT_FIRST, DeadLetter
-from undertow.pipelines.inbox import Inbox, expand
+from undertow.pipelines.inbox import Inbox, Taken, expand
 from undertow.pipelines.settings import Ingest
 from undertow.pipelines.source import MAX_LINE_BYTES, SourceError
-from undertow.pipelines.sources import stdin
 from undertow.pipelines.wire import decoder_for
 from undertow.pipelines.wire.native import NativeDecoder
 
@@ -54,6 +54,11 @@ def open_inbox(*paths: Path, follow: bool = False, resume: dict[str, Any] | None
     return Inbox([str(path) for path in paths], NativeDecoder(), follow=follow, resume=resume, redact=str, **options)
 
 
+def as_sequence(taken: Taken) -> list[tuple[Any, ...]]:
+    events = [("event", event.id, crc) for event, crc in zip(taken.events, taken.crcs, strict=True)]
+    return [*events, *(("letter", letter) for letter in taken.rejects)]
+
+
 def drain(inbox: Inbox, limit: int = 1000) -> list[tuple[Any, ...]]:
     """Take everything and return it as one comparable sequence per kind, in the order of each."""
     events: list[tuple[Any, ...]] = []
@@ -61,8 +66,7 @@ def drain(inbox: Inbox, limit: int = 1000) -> list[tuple[Any, ...]]:
         while True:
             taken = inbox.take(limit)
             assert taken.records == len(taken.events) + taken.rejected <= limit
-            events += [("event", event.id, crc) for event, crc in zip(taken.events, taken.crcs, strict=True)]
-            events += [("letter", letter) for letter in taken.rejects]
+            events += as_sequence(taken)
             if taken.exhausted:
                 return sorted(events, key=lambda item: item[0])
 
@@ -103,18 +107,18 @@ def test_every_record_is_an_event_or_a_letter_with_its_place(mixed: Path) -> Non
 def test_going_on_from_positions_continues_exactly_behind_what_was_taken(mixed: Path, cut: int) -> None:
     whole = drain(open_inbox(mixed))
     with open_inbox(mixed) as inbox:
-        taken = inbox.take(cut) if cut else None
+        first = as_sequence(inbox.take(cut))
         positions = json.loads(json.dumps(inbox.positions()))
-    first = [("event", e.id, c) for e, c in zip(taken.events, taken.crcs, strict=True)] if taken else []
-    first += [("letter", letter) for letter in taken.rejects] if taken else []
     rest = drain(open_inbox(mixed, resume=positions))
     assert sorted([*first, *rest], key=lambda item: item[0]) == whole
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress, lambda data: gzip.compress(data[:900]) + gzip.compress(data[900:]), lambda data: zstandard.compress(data[:900]) + zstandard.compress(data[900:])])  # fmt: skip  # noqa: E501
-def test_archives_are_told_by_their_content_and_resumed(tmp_path: Path, mixed: Path, pack: Any) -> None:
+@pytest.mark.parametrize("parts", [1, 2, 5])
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_archives_are_told_by_their_content_and_resumed(tmp_path: Path, mixed: Path, pack: Any, parts: int) -> None:
     packed = tmp_path / "packed.jsonl"
-    packed.write_bytes(pack(MIXED))
+    size = len(MIXED) // parts + 1
+    packed.write_bytes(b"".join(pack(MIXED[start : start + size]) for start in range(0, len(MIXED), size)))
     with open_inbox(packed) as inbox:
         head = [event.id for event in inbox.take(20).events]
         positions = inbox.positions()
@@ -132,6 +136,22 @@ def test_a_cut_archive_gives_what_it_holds_and_a_letter(tmp_path: Path, pack: An
     letters = [item[1] for item in found if item[0] == "letter"]
     assert [letter.reason for letter in letters] == ["archive is broken: EOFError"]
     assert len(found) > 1000
+
+
+def test_a_jump_is_measured_from_the_latest_event_whatever_way_that_one_went(tmp_path: Path) -> None:
+    path = tmp_path / "jump.jsonl"
+    times = [*range(9), 290, 310, *range(9)]
+    path.write_bytes(b"".join(line(number, START + time) for number, time in enumerate(times)))
+    with open_inbox(path) as inbox:
+        assert len(inbox.take(100).events) == len(times)
+
+
+def test_positions_stay_the_same_while_nothing_is_taken(mixed: Path) -> None:
+    with open_inbox(mixed) as inbox:
+        inbox.take(20)
+        positions = inbox.positions()
+    with open_inbox(mixed, resume=positions) as inbox:
+        assert inbox.positions() == positions
 
 
 def test_several_files_merge_by_time_and_ties_go_to_the_first(tmp_path: Path) -> None:
@@ -391,7 +411,7 @@ def test_followed_sources_are_read_in_turns_and_new_files_are_found(tmp_path: Pa
 
 def _pipe(monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     reading, writing = os.pipe()
-    monkeypatch.setattr(stdin.sys, "stdin", os.fdopen(reading))
+    monkeypatch.setattr(sys, "stdin", os.fdopen(reading))
     return reading, writing
 
 
@@ -403,7 +423,7 @@ def test_standard_input_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> N
         taken = inbox.take(100)
     assert len(taken.events) == 10
     assert taken.exhausted
-    stdin.sys.stdin.close()
+    sys.stdin.close()
 
 
 def test_followed_standard_input_never_waits_and_ends_with_its_writer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -415,7 +435,7 @@ def test_followed_standard_input_never_waits_and_ends_with_its_writer(monkeypatc
         os.close(writing)
         assert poll(inbox) == ["e1"]
         assert inbox.take(10).exhausted
-    stdin.sys.stdin.close()
+    sys.stdin.close()
 
 
 def test_a_pause_between_reads_changes_nothing(log: Path) -> None:

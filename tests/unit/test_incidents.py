@@ -6,6 +6,7 @@ import dataclasses
 import random
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import pytest
@@ -45,6 +46,12 @@ class TestGrouping:
         (change,) = incidents.tick(T0 + 45)
         assert (change.kind, change.at, change.incident.paged_at) == (TRIGGER, T0 + 30, T0 + 30)
         assert change.incident.state is State.PAGED
+
+    def test_what_is_detected_as_the_hold_time_ends_is_on_the_page(self) -> None:
+        incidents = Incidents(IncidentsConfig(hold_s=30))
+        late = verdict(series("output_length"), before=812, after=560, at=T0 + 30)
+        changes = incidents.apply([verdict()], NOTHING, T0) + incidents.apply([late], NOTHING, T0 + 30)
+        assert [(change.kind, len(change.incident.verdicts)) for change in changes] == [(TRIGGER, 2)]
 
     def test_verdicts_of_one_cause_are_one_incident(self) -> None:
         _, changes = paged(verdict(), verdict(series("output_length"), before=812, after=560, at=T0 + 10))
@@ -173,7 +180,8 @@ class TestRecovery:
         first, second = verdict(), verdict(series(region="eu"))
         incidents, _ = paged(first, second)
         incidents.apply([recovered(first, T0 + 100)], NOTHING, T0 + 100)
-        incidents.apply([verdict(at=T0 + 150, after=0.3)], NOTHING, T0 + 150)
+        (again,) = incidents.apply([verdict(at=T0 + 150, after=0.3)], NOTHING, T0 + 150)
+        assert again.incident.recovered == []
         assert kinds(incidents.apply([recovered(second, T0 + 200)], NOTHING, T0 + 200)) == [UPDATE]
 
     def test_what_recovers_while_held_is_told_in_order_and_wakes_nobody(self) -> None:
@@ -334,5 +342,6 @@ class TestDeterminism:
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(IncidentsConfig)])
 @pytest.mark.parametrize("value", [-1, float("nan")])
 def test_a_configuration_that_makes_no_sense_is_refused_by_name(name: str, value: float) -> None:
+    wrong: Any = {name: value}
     with pytest.raises(IncidentsError, match=rf"{name} = (-1|nan) is too small"):
-        dataclasses.replace(IncidentsConfig(), **{name: value})
+        IncidentsConfig(**wrong)

@@ -265,6 +265,15 @@ class TestFiles:
         with pytest.raises(OutboxError, match="schema version 9, this program knows 1; run the newer program"):
             Outbox(path)
 
+    def test_a_change_is_put_up_for_all_channels_or_none(self, outbox: Outbox) -> None:
+        def channels() -> Iterator[str]:
+            yield "pagerduty"
+            raise LookupError("no second channel")
+
+        with pytest.raises(LookupError):
+            outbox.enqueue(change(), channels(), NOW)
+        assert outbox.counts(NOW) == Counts()
+
     def test_a_failed_write_is_an_error_and_leaves_the_outbox_usable(self, outbox: Outbox) -> None:
         outbox._db.execute("PRAGMA max_page_count = 1")
         with pytest.raises(OutboxError, match=r"cannot use the outbox .*full"):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -10,15 +9,15 @@ import pytest
 from undertow.alerts.incident import Incident, Severity, State
 from undertow.drift.interaction import Document, Interaction, Kind, Message, ToolCall
 from undertow.drift.verdict import Estimate, Series, Verdict
+from undertow.drift.versions import SeenVersion
 from undertow.pipelines.arrow import arrow_type, encode
+from undertow.pipelines.dead_letters import DeadLetter
 from undertow.pipelines.rows import (
-    WindowRow,
     dead_letter_columns,
     incident_columns,
     interaction_columns,
     verdict_columns,
     version_columns,
-    window_columns,
 )
 from undertow.pipelines.schema import schema_text
 
@@ -121,14 +120,6 @@ def test_no_events_make_empty_columns() -> None:
     assert {len(values) for values in columns_of().values()} == {0}
 
 
-def test_a_window_of_a_positive_metric_has_no_hits() -> None:
-    series = Series("support", "", (), "latency")
-    columns = window_columns([WindowRow(10.0, series, 7, None, 0.1, 1.1, 3.0)])
-    assert columns["family"] == ["positive"]
-    assert columns["segment"] == [{}]
-    assert columns["p99"] == [3.0]
-
-
 def test_a_verdict_keeps_both_levels_with_their_intervals() -> None:
     columns = verdict_columns([verdict()])
     assert [columns[f"after{part}"] for part in ("", "_low", "_high", "_events")] == [[0.1], [0.08], [0.13], [300]]
@@ -156,12 +147,10 @@ def test_an_incident_keeps_itself_whole() -> None:
 
 
 def test_dead_letters_and_versions_are_told_by_their_fields() -> None:
-    letter = SimpleNamespace(source="a.jsonl", line=3, offset=99, reason="no time", field=None, excerpt="{")
-    assert dead_letter_columns([letter])["field"] == [""]
-    seen = SimpleNamespace(
-        service="s", environment="", dimension="model", value="m", first_seen=1.0, last_seen=2.0, events=3, declared=""
-    )
-    assert version_columns([seen])["events"] == [3]
+    letter = DeadLetter("a.jsonl", 3, 99, "no time", "time", "{")
+    assert dead_letter_columns([letter])["field"] == ["time"]
+    seen = SeenVersion(1.0, "s", "", "model", "m", 2.0, 3, "new model")
+    assert version_columns([seen])["declared"] == ["new model"]
 
 
 TYPES = {"count": arrow_type("Nullable(UInt8)"), "text": arrow_type("LowCardinality(String)")}

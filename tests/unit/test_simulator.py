@@ -7,10 +7,12 @@ import gzip
 import io
 import json
 import math
+import re
 from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice, pairwise
+from pathlib import Path
 
 import jsonschema_rs
 import msgspec
@@ -40,6 +42,7 @@ from undertow.pipelines.simulator.draws import Outcome
 
 QUIET = Scenario(seed=5, duration_s=1400, rate_per_s=14)
 AT = 600.0
+GUIDE = Path(__file__).parents[2] / "docs" / "simulator.md"
 Key = tuple[str, str, int]
 Told = tuple[Interaction, Outcome]
 
@@ -209,7 +212,8 @@ def test_texts_vary_and_leave_no_slot_open() -> None:
     refusals = [str(event.output) for event, outcome in told if outcome == Outcome.REFUSED]
     assert len(set(answers)) > 0.85 * len(answers)
     assert len(set(refusals)) > 0.85 * len(refusals) > 80
-    assert not [text for text in (*answers, *refusals) if "{" in text or "|" in text]
+    prose = [str(event.output) for event, _ in told if event.output and not event.response_schema]
+    assert not [text for text in prose if set("{}|") & set(text)]
     assert not [event.input for event, _ in told if "{" in str(event.input)]
 
 
@@ -385,6 +389,13 @@ def test_truth_says_what_was_planted_in_order_of_time() -> None:
     assert told[0]["version"] == ("prompt_version", "v48")
     assert truth(QUIET.plant("traffic_up_40", 1))[0]["metrics"] == {}
     json.dumps(told)
+
+
+def test_the_guide_lists_every_incident_with_its_metrics() -> None:
+    rows = [line.split("|") for line in GUIDE.read_text().splitlines() if line.startswith("| `")]
+    listed = {row[1].strip(" `"): row for row in rows}
+    for name, incident in INCIDENTS.items():
+        assert set(re.findall(r"`([a-z_.]+)` (up|down|shift)", listed[name][3])) == set(incident.metrics.items())
 
 
 # output_structure, model_mix and the like are named by the design before the table has them

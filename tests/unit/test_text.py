@@ -33,6 +33,8 @@ class TestHeadline:
         tail = verdict(series("latency.high"), before=0.01, after=0.05)
         back = verdict(series("output_length"), before=812, after=560)
         assert "also" not in about(slow, tail, back, recovered=[back.id])
+        louder = verdict(series("latency.high"), before=0.01, after=0.05, statistic=199.0)
+        assert "also" not in about(slow, louder)
 
     def test_a_long_list_is_counted(self) -> None:
         metrics = ("output_length", "input_length", "output_tokens", "input_tokens", "latency")

@@ -35,6 +35,7 @@ def proposed(*records: Record) -> list[Interaction]:
     [
         (1_767_225_600, 1_767_225_600.0),
         (1_767_225_600_250, 1_767_225_600.25),
+        (1_781_092_801_250_000_000, 1_781_092_801.25),
         (1_767_225_600_250_000, 1_767_225_600.25),
         ("1767225600250000000", 1_767_225_600.25),
         ("1767225600.25", 1_767_225_600.25),
@@ -292,6 +293,7 @@ def test_tool_runs_among_spans_are_told_apart() -> None:
 def test_an_id_that_repeats_is_not_proposed() -> None:
     assert "id" not in propose([{"id": "q1", "time": 1, "model": model} for model in ("march", "june")])
     assert propose([{"id": name, "time": 1} for name in ("a", "b")])["id"] == "id"
+    assert propose([{"id": "q1", "request_id": name, "time": 1} for name in ("a", "b")])["id"] == "request_id"
 
 
 def test_an_error_field_is_proposed_though_the_sample_has_no_error() -> None:

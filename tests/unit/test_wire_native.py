@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,11 @@ def test_a_missing_required_field_is_named(name: str) -> None:
     ],
 )
 def test_text_times_are_read_and_naive_ones_are_utc(text: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "Asia/Tokyo")
-    assert event(line(time=text)).time == seconds
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        assert event(line(time=text)).time == seconds
+    time.tzset()
 
 
 @pytest.mark.parametrize(
@@ -140,6 +144,7 @@ def test_half_of_a_surrogate_pair_is_replaced_and_whole_pairs_are_kept() -> None
     raw = line()[:-1] + rb', "output": "cut \ud83d", "input": "\ud83d\ude00 \\ud83d"}'
     decoded = event(raw)
     assert (decoded.output, decoded.input) == ("cut �", "😀 \\ud83d")
+    assert event(line()[:-1] + rb', "output": "\ude00"}').output == "�", "at the very end of the line, too"
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_accepted() -> None:
