@@ -28,7 +28,7 @@ from undertow.pipelines.redaction import Redactor, user_hash
 from undertow.pipelines.server import Port, Services, control_token
 from undertow.pipelines.settings import Settings
 from undertow.pipelines.telemetry import registry, status_of_series
-from undertow.pipelines.watch import Pace, Watch
+from undertow.pipelines.watch import Watch
 from undertow.pipelines.wire import decoder_for
 
 __all__ = ["App", "channels", "load_processor", "opened"]
@@ -118,7 +118,6 @@ def opened(
     *,
     follow: bool,
     console: TextIO | None = sys.stderr,
-    pace: Pace = Pace(),  # noqa: B008 (an immutable value)
     serve: bool = True,
 ) -> Iterator[App]:
     """Open everything that a watch needs.
@@ -140,7 +139,7 @@ def opened(
         pages = stack.enter_context(PagerThread(pager, time.time))
         key = _hash_key(settings)
         recorder = Recorder(store, redactor, lambda user: user_hash(user, key))
-        watch = Watch(settings, inbox, processor, recorder, pages, time.time, pace)
+        watch = Watch(settings, inbox, processor, recorder, pages, time.time)
         app = App(settings, watch, processor, recorder, outbox)
         if serve:
             port = stack.enter_context(Port(settings.store.listen, _services(settings, store, app)))

@@ -206,3 +206,7 @@ def main() -> None:
         text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
         typer.echo(f"undertow: {text}", err=True)
         sys.exit(USAGE_ERROR)
+
+
+if __name__ == "__main__":
+    main()

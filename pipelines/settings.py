@@ -137,6 +137,8 @@ class Store(_Section, frozen=True):
     listen: str = "127.0.0.1:8321"  # the loopback port of `undertow run`
     hosts: list[str] = []  # further names under which the port may be addressed, for a proxy in front; "*" for any
     retention_days: PositiveInt = 30
+    commit_s: Positive = 5.0  # wall clock between two commits: what a restart reads again, and how old the store may be
+    commit_records: PositiveInt = 32_768  # … or so many records, whichever comes first
 
 
 class Price(_Section, frozen=True):

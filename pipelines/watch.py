@@ -10,7 +10,7 @@ The order of effects, each of which is safe to repeat:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from undertow.alerts.incident import Change
 from undertow.drift.interaction import Interaction, Kind
@@ -22,16 +22,9 @@ from undertow.pipelines.recorder import Recorder
 from undertow.pipelines.server import ControlError
 from undertow.pipelines.settings import Settings
 
-__all__ = ["Pace", "Pages", "Watch"]
+__all__ = ["Pages", "Watch"]
 
 BATCH = 2048  # records judged at once
-
-
-class Pace(NamedTuple):
-    """When to commit: after so many records, or so many seconds of wall clock."""
-
-    records: int = 32_768
-    seconds: float = 5.0
 
 
 class Pages(Protocol):
@@ -59,10 +52,9 @@ class Watch:
         recorder: Recorder,
         pages: Pages,
         clock: Callable[[], float],
-        pace: Pace = Pace(),  # noqa: B008 (an immutable value)
     ) -> None:
         self._settings, self._inbox, self._processor = settings, inbox, processor
-        self._recorder, self._pages, self._clock, self._pace = recorder, pages, clock, pace
+        self._recorder, self._pages, self._clock = recorder, pages, clock
         self._snapshot = settings.folder / "state.snapshot"
         self._journal = Journal(settings.folder / "journal.jsonl")
         self._taken, self._decided = _resume(snapshot.read(self._snapshot))
@@ -78,7 +70,7 @@ class Watch:
 
     def step(self) -> bool:
         """Do one round; return False when the input has ended and everything is committed."""
-        taken = self._inbox.take(min(BATCH, self._committed + self._pace.records - self._taken))
+        taken = self._inbox.take(min(BATCH, self._committed + self._settings.store.commit_records - self._taken))
         self._judge(taken)
         if not taken.records:
             self._idle()
@@ -148,8 +140,8 @@ class Watch:
 
     def _due(self) -> bool:
         waiting = self._taken - self._committed
-        late = self._clock() - self._committed_at >= self._pace.seconds
-        return waiting >= self._pace.records or (late and (waiting > 0 or self._pending))
+        late = self._clock() - self._committed_at >= self._settings.store.commit_s
+        return waiting >= self._settings.store.commit_records or (late and (waiting > 0 or self._pending))
 
     def _commit(self, decision: Decision) -> None:
         self._decided = decision.number

@@ -1,0 +1,88 @@
+"""`undertow run` killed at any moment and started again ends where an uninterrupted run ends."""
+
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from undertow.pipelines.clickhouse import Store
+from undertow.pipelines.settings import Store as StoreSettings
+from undertow.pipelines.simulator import Scenario, write
+
+EVENTS_PER_S, SECONDS = 13.5, 7200
+KILLS = 20
+PATIENCE_S = 240
+
+
+@pytest.fixture(scope="module")
+def traffic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """100,000 events in which refusals rise for a while, after an hour."""
+    path = tmp_path_factory.mktemp("traffic") / "support.jsonl"
+    scenario = Scenario(seed=3, duration_s=SECONDS, rate_per_s=EVENTS_PER_S)
+    assert write(scenario.plant("refusal_creep", after_s=3000, for_s=2400), path) > 100_000
+    return path
+
+
+def _start(folder: Path, traffic: Path) -> subprocess.Popen[bytes]:
+    folder.mkdir(exist_ok=True)
+    config = folder / "undertow.toml"
+    config.write_text(f'data = "{folder}/data"\n[store]\nlisten = "127.0.0.1:0"\ncommit_records = 4000\n')
+    command = [sys.executable, "-m", "undertow.pipelines.cli", "run", "--once", "-c", str(config), str(traffic)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def _kill(process: subprocess.Popen[bytes], after_s: float, *, watching: bool) -> bool:
+    """Kill the process that long after its start, or after it began to watch; False when it was done before."""
+    assert process.stderr is not None
+    with process.stderr:
+        if watching:
+            process.stderr.readline()
+        try:
+            process.wait(after_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        return process.wait() == -signal.SIGKILL
+
+
+def _found(folder: Path) -> dict[str, object]:
+    """Return all that a run leaves behind which must not depend on how often it was killed."""
+    with Store.open(StoreSettings(), folder / "data") as store:
+        found: dict[str, object] = {
+            name: store.query(query).rows
+            for name, query in {
+                "verdicts": "SELECT * EXCEPT stored FROM verdicts ORDER BY id",
+                "incidents": "SELECT * EXCEPT stored FROM incidents ORDER BY id",
+                "interactions": "SELECT count(), uniqExact(service, id), sum(output_length), sum(cost) FROM interactions",
+                "windows": "SELECT metric, count(), sum(events), sum(hits) FROM windows GROUP BY metric ORDER BY metric",
+            }.items()
+        }
+    outbox = sqlite3.connect(folder / "data" / "outbox.sqlite")
+    found["told"] = outbox.execute("SELECT change_id, channel FROM entries ORDER BY change_id, channel").fetchall()
+    outbox.close()
+    return found
+
+
+@pytest.mark.slow
+def test_a_run_killed_twenty_times_finds_what_an_uninterrupted_run_finds(traffic: Path, tmp_path: Path) -> None:
+    """Rows, windows, verdicts, incidents and what was told are the same, and nothing is there twice."""
+    assert _finish(_start(tmp_path / "whole", traffic)) == 0
+    expected = _found(tmp_path / "whole")
+    assert expected["incidents"], "the scenario must page, or the comparison proves nothing"
+
+    chance = random.Random(11)
+    for number in range(KILLS):
+        watching = number % 4 > 0  # one in four dies while it starts or catches up
+        delay = chance.uniform(0.0, 0.3) if watching else chance.uniform(0.3, 1.5)
+        process = _start(tmp_path / "killed", traffic)
+        assert _kill(process, delay, watching=watching), "the run ended before it could be killed often enough"
+    assert _finish(_start(tmp_path / "killed", traffic)) == 0
+    assert _found(tmp_path / "killed") == expected
+
+
+def _finish(process: subprocess.Popen[bytes]) -> int:
+    process.communicate(timeout=PATIENCE_S)
+    return process.returncode
