@@ -1,40 +1,51 @@
-# Two commands do everything, setup included: `make demo` and `make test`.
-PYTHON ?= python3
-VENV   := .venv
-BIN    := $(VENV)/bin
-SOURCES := $(shell find drift alerts dashboards pipelines -name '*.py' 2>/dev/null)
+# `make demo` and `make test` do everything, setup included. Needed: Python 3.11 or newer, make, and PyPI through pip.
+PYTHONS := python3 python3.13 python3.12 python3.11
+PYTHON  ?= $(firstword $(foreach p,$(PYTHONS),$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+VENV    := .venv
+BIN     := $(VENV)/bin
+PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PACKAGES := drift alerts dashboards pipelines
+FILES   := $(sort $(shell find $(PACKAGES) -type f ! -name '*.pyc'))
 
-.PHONY: demo test check bench setup clean
+.PHONY: help demo test check bench setup clean FORCE
+.DEFAULT_GOAL := help
 
-setup: $(VENV)/.installed
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
 
-# The package is installed in strict editable mode, which links files one by one: a new file wants a new install.
-$(VENV)/.installed: pyproject.toml requirements.lock $(VENV)/.files
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=strict -e .
-	@touch $@
-
-# Changes only when the list of source files does.
-$(VENV)/.files: $(SOURCES)
-	@mkdir -p $(VENV)
-	@echo '$(sort $(SOURCES))' | tr ' ' '\n' | cmp -s - $@ || echo '$(sort $(SOURCES))' | tr ' ' '\n' > $@
-
-demo: setup  ## an incident in live traffic, the page and the pictures, in under a minute
+demo: setup  ## an incident in live traffic, its page and a report, in under a minute
 	$(BIN)/undertow demo
 
-check: setup  ## style, types and the dependency rule
+test: check  ## everything that must hold: the checks, then all tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: setup  ## style, types, and which file may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p undertow.drift -p undertow.alerts -p undertow.dashboards -p undertow.pipelines
+	$(BIN)/mypy $(PACKAGES:%=-p undertow.%)
 	$(BIN)/mypy tests
-	$(BIN)/lint-imports
-
-test: setup check  ## everything that must hold
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/lint-imports --no-logo
 
 bench: setup  ## speed and memory
 	$(BIN)/python -m tests.bench
 
-clean:
+setup: $(VENV)/.installed  ## what the others need, in .venv; again only when it must be
+
+clean:  ## forget the setup
 	rm -rf $(VENV) build
+
+$(VENV)/.installed: $(VENV)/.locked $(VENV)/.files pyproject.toml
+	$(PIP) install --no-deps --no-build-isolation --config-settings editable_mode=strict --editable .
+	@touch $@
+
+$(VENV)/.locked: requirements.lock
+	@test -n "$(PYTHON)" || { echo "Undertow needs Python 3.11 or newer; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "no virtual environment: on Debian, apt-get install python3-venv" >&2; exit 1; }
+	@echo "installing 600 MB of wheels into $(VENV), once"
+	$(PIP) install --requirement requirements.lock
+	@touch $@
+
+# The folders are installed in strict editable mode, file by file: a new or removed file wants a new install. This list
+# changes only when one comes or goes.
+$(VENV)/.files: $(VENV)/.locked FORCE
+	@printf '%s\n' $(FILES) | cmp -s - $@ || printf '%s\n' $(FILES) > $@

@@ -54,7 +54,7 @@ class Embedding(msgspec.Struct, frozen=True, gc=False):
     output: list[float] | None = None
 
 
-class Interaction(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Interaction(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One event. Only `id`, `time` and `service` are required; docs/events.md has every field.
 
     `time` is the moment the call finished, in seconds since the epoch (UTC). Token counts follow OpenTelemetry:

@@ -140,9 +140,9 @@ class SequentialDetector(ABC):
         rows = self._rows_of(window)
         self._fill(rows, window)
         self._watch_days(rows, window)
-        full = self._part[rows, Slot.EVENTS] >= BLOCK
-        look = rows[full | self._interesting(window)]
         alarms = self._recoveries(rows, window)
+        filled = self._part[rows, Slot.EVENTS]  # 0 where a recovery has just put the old baseline back
+        look = rows[(filled >= BLOCK) | (self._interesting(window) & (filled > 0))]
         if len(look):
             closes = self._part[look, Slot.EVENTS] >= BLOCK
             alarms += self._judge(look, closes, window, share)

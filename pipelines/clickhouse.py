@@ -37,6 +37,7 @@ _ENGINE_OPTIONS = {  # of the embedded engine; its defaults are those of a machi
     "index_mark_cache_size": 16 * 2**20,
     "query_condition_cache_size": 16 * 2**20,
     "compiled_expression_cache_size": 16 * 2**20,
+    "max_thread_pool_free_size": 16,  # idle threads; 1,000 by default
 }
 _READING: dict[str, Any] = {"settings": {"final": 1, "readonly": 1}, "tz_mode": "aware"}
 _PASSWORD_CODES = frozenset({192, 193, 194, 497, 516})

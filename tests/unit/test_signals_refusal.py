@@ -103,13 +103,8 @@ def test_texts_that_are_hard_on_a_matcher_are_judged_all_the_same() -> None:
         assert refuses(text) in {0.0, 1.0}
 
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
-needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"the shared data sets are not at {DATA}")
-
-
-def rows(name: str) -> list[dict[str, Any]]:
-    path = DATA / name
-    content = gzip.decompress(path.read_bytes()) if name.endswith(".gz") else path.read_bytes()
+def rows(path: Path) -> list[dict[str, Any]]:
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     return [json.loads(line) for line in content.splitlines()]
 
 
@@ -123,22 +118,18 @@ def scores(found: Any, true: Any) -> tuple[float, float]:
     return float(np.mean(found == true)), float(2 * np.sum(found & true) / (np.sum(found) + np.sum(true)))
 
 
-@needs_data
-@pytest.mark.data
-def test_xstest_is_judged_better_than_by_its_authors_string_match_and_by_gpt4() -> None:
-    answers = rows("xstest/completions.jsonl.gz")
+def test_xstest_is_judged_better_than_by_its_authors_string_match_and_by_gpt4(shared_data: Path) -> None:
+    answers = rows(shared_data / "xstest/completions.jsonl.gz")
     true = np.array([row["final_label"] != "1_full_compliance" for row in answers])
     accuracy, f1 = scores(judged(row["completion"] for row in answers), true)
     assert accuracy > 0.884
     assert f1 > 0.879
 
 
-@needs_data
-@pytest.mark.data
-def test_chatgpt_refusals_are_told_from_compliance_and_disclaimers() -> None:
+def test_chatgpt_refusals_are_told_from_compliance_and_disclaimers(shared_data: Path) -> None:
     answers = [
         row
-        for row in rows("chatgpt-refusals/labelled.jsonl.gz")
+        for row in rows(shared_data / "chatgpt-refusals/labelled.jsonl.gz")
         if row["tone"] in {"rejected", "complied", "disclaimed"}
     ]
     true = np.array([row["tone"] == "rejected" for row in answers])
@@ -147,10 +138,8 @@ def test_chatgpt_refusals_are_told_from_compliance_and_disclaimers() -> None:
     assert f1 > 0.94
 
 
-@needs_data
-@pytest.mark.data
-def test_the_change_of_the_refusal_rate_between_two_versions_is_the_labelled_one() -> None:
-    answers = rows("llmdrift/sensitiveq.jsonl")
+def test_the_change_of_the_refusal_rate_between_two_versions_is_the_labelled_one(shared_data: Path) -> None:
+    answers = rows(shared_data / "llmdrift/sensitiveq.jsonl")
     found, true = {}, {}
     for model in ("gpt-3.5-turbo-0301", "gpt-3.5-turbo-0613"):
         chosen = [row for row in answers if row["model"] == model]
@@ -161,9 +150,8 @@ def test_the_change_of_the_refusal_rate_between_two_versions_is_the_labelled_one
     assert before - after == pytest.approx(0.06, abs=0.02)
 
 
-@needs_data
-@pytest.mark.data
-def test_ordinary_traffic_is_not_taken_for_refusals() -> None:
-    answers = [row["answer"] for name in ("prime", "happy_number") for row in rows(f"llmdrift/{name}.jsonl.gz")]
-    answers += [row["response"] for row in rows("llm-drift-daily/calls.jsonl.gz")]
+def test_ordinary_traffic_is_not_taken_for_refusals(shared_data: Path) -> None:
+    files = [shared_data / f"llmdrift/{name}.jsonl.gz" for name in ("prime", "happy_number")]
+    answers = [row["answer"] for path in files for row in rows(path)]
+    answers += [row["response"] for row in rows(shared_data / "llm-drift-daily/calls.jsonl.gz")]
     assert judged(answers).mean() < 0.002
