@@ -41,7 +41,7 @@ $(VENV)/.installed: $(VENV)/.locked $(VENV)/.files pyproject.toml
 $(VENV)/.locked: requirements.lock
 	@test -n "$(PYTHON)" || { echo "Undertow needs Python 3.11 or newer; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "no virtual environment: on Debian, apt-get install python3-venv" >&2; exit 1; }
-	@echo "installing 600 MB of wheels into $(VENV), once"
+	@echo "fetching 350 MB of wheels into $(VENV), once"
 	$(PIP) install --requirement requirements.lock
 	@touch $@
 

@@ -1,7 +1,8 @@
 """river's detectors as detectors of this system, for users who know them and want them.
 
-river's objects are not plain data, so what is kept is what they were fed: the values since the last alarm, at most 20,000 of a
-series, of which the older half is dropped when they are full. A restart feeds them again and arrives at the same state.
+river's objects are not plain data, so what is kept is what they were fed: the values since the last alarm, at most
+20,000 of a series, of which the older half is dropped when they are full. A restart feeds them again and arrives at
+the same state.
 """
 
 from __future__ import annotations
@@ -18,16 +19,23 @@ from undertow.drift.detector import Alarm, Observation, Progress, SeriesSettings
 from undertow.drift.statistics.proportions import jeffreys
 from undertow.drift.verdict import Estimate
 
-__all__ = ["RiverDetector"]
+__all__ = ["River", "RiverDetector"]
 
 _KEPT = 20_000
 _RECENT = 100  # values whose mean is reported as the level after the change
 
 
-class _River(Protocol):
-    drift_detected: bool
+class River(Protocol):
+    """What is used of a river detector."""
 
-    def update(self, x: float) -> object: ...
+    @property
+    def drift_detected(self) -> bool:
+        """Whether the last value raised an alarm."""
+        ...
+
+    def update(self, x: float) -> object:
+        """Take one value."""
+        ...
 
 
 class _Fed(msgspec.Struct):
@@ -48,10 +56,10 @@ class RiverDetector(ABC):
     def __init__(self, settings: Mapping[int, SeriesSettings], min_events: int, strict_events: int) -> None:
         self._settings, self._strict_events = settings, strict_events
         self._fed: dict[int, _Fed] = {}
-        self._river: dict[int, _River] = {}
+        self._river: dict[int, River] = {}
 
     @abstractmethod
-    def _make(self) -> _River:
+    def _make(self) -> River:
         """Return a fresh river detector."""
 
     def observe(self, window: Observation, share: Share) -> list[Alarm]:
@@ -87,7 +95,7 @@ class RiverDetector(ABC):
         del fed.values[:dropped]
         self._river.pop(series, None)
 
-    def _rebuild(self, series: int) -> _River:
+    def _rebuild(self, series: int) -> River:
         river = self._river[series] = self._make()
         for value in self._fed[series].values:
             river.update(value)

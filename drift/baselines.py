@@ -1,8 +1,9 @@
 """What is usual: the learned level of each series, its recent past block by block, its daily profile and its wander.
 
-One object holds the baselines of all series of a detector, as a struct of arrays: row i is series i. A *block* is at least 50 events
-of one series; recent blocks wait in a short history of slots, so that a change under way is not learned while it is being judged, and
-so that its time can be estimated. Old slots merge pairwise: resolution falls with age, memory does not grow.
+One object holds the baselines of all series of a detector, as a struct of arrays: row i is series i. A *block* is at
+least 50 events of one series; recent blocks wait in a short history of slots, so that a change under way is not
+learned while it is being judged, and so that its time can be estimated. Old slots merge pairwise: resolution falls
+with age, memory does not grow.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class Slot:
 class Baselines:
     """Struct of arrays over series.
 
-    `sums` (rows, WIDTH) is what has been learned; `slots` (rows, 24, WIDTH) the recent past, oldest first; `hours` (rows, 24, 2) events and
-    sums by hour of day (UTC); `days` the statistics of whole days' levels.
+    `sums` (rows, WIDTH) is what has been learned; `slots` (rows, 24, WIDTH) the recent past, oldest first; `hours`
+    (rows, 24, 2) events and sums by hour of day (UTC); `days` the statistics of whole days' levels.
     """
 
     def __init__(self) -> None:
@@ -55,12 +56,13 @@ class Baselines:
         self.born: Floats = np.zeros(0)
         self.seen: Floats = np.zeros(0)
         self.days: Floats = np.zeros((0, 7))  # day, events, sum of today; count, sum, squares, noise of levels
+        self.fresh: Floats = np.zeros(0)  # when the level that is followed now began
 
     def grow(self, rows: int, born: Floats) -> None:
         """Make room for `rows` series; the new ones were first seen at the times `born`."""
         for name, array in list(vars(self).items()):
             extra = np.zeros((rows - len(array), *array.shape[1:]), array.dtype)
-            setattr(self, name, np.concatenate([array, born if name == "born" else extra]))
+            setattr(self, name, np.concatenate([array, born if name in {"born", "fresh"} else extra]))
 
     def snapshot(self) -> dict[str, Any]:
         """Return the arrays by name."""
@@ -135,12 +137,19 @@ class Baselines:
         learned: Floats = self.sums[rows, Slot.EVENTS] + self.waiting[rows]
         return learned
 
-    def restart(self, row: int, sums: Floats) -> None:
+    def restart(self, row: int, sums: Floats, time: float) -> None:
         """Begin a new baseline with what has been seen since the change."""
         self.sums[row] = sums
         self.used[row] = 0
         self.waiting[row] = 0
         self.days[row, 3:] = 0
+        self.fresh[row] = time
+
+    def set_aside(self, row: int, slots: Floats) -> None:
+        """Take slots that hold another level than the baseline out of the daily profile, each in the hour of its start."""
+        hours = (slots[:, Slot.START] % DAY // 3600).astype(np.int64)
+        np.subtract.at(self.hours[row], hours, slots[:, [Slot.EVENTS, Slot.SUM]])
+        self.hours[row, self.hours[row, :, 0] <= 0] = 0
 
     # -- daily profile ------------------------------------------------------------------------------------------------
 
@@ -185,7 +194,13 @@ class Baselines:
 
     def start_day(self, rows: Ints, day: float) -> Ints:
         """Return the rows whose last day has ended, now that a block of `day` arrives."""
-        return rows[(self.days[rows, 0] != day) & (self.days[rows, 1] > 0)]
+        ended: Ints = rows[(self.days[rows, 0] != day) & (self.days[rows, 1] > 0)]
+        return ended
+
+    def whole_day(self, rows: Ints) -> NDArray[np.bool_]:
+        """Return which rows have followed one level through the whole of their last day: half of one is half of a season."""
+        whole: NDArray[np.bool_] = self.fresh[rows] <= self.days[rows, 0] * DAY
+        return whole
 
     def record_day(self, rows: Ints, day: float, events: Floats, sums: Floats) -> None:
         """Add a block to today's sums; a new day starts them afresh."""

@@ -1,8 +1,9 @@
 """The budget of false pages: how much evidence a series must show before it may wake somebody.
 
-Each of S series gets the share b = B/S of the budget B (false pages a week over the installation). For a series of N events a week
-the threshold is ln(N/b): for e-values under the null, R_n − n is a supermartingale, so E[false pages in N events] ≤ N/(N/b) = b, whatever
-the dependence between series (Pollak 1987; Shin, Ramdas & Rinaldo, arXiv 2203.03532).
+Each of S series gets the share b = B/S of the budget B (false pages a week over the installation). For a series of N
+events a week the threshold is ln(N/b): for e-values under the null, R_n − n is a supermartingale, so E[false pages in
+N events] ≤ N/(N/b) = b, whatever the dependence between series (Pollak 1987; Shin, Ramdas & Rinaldo, arXiv
+2203.03532).
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ class DeduplicationState(msgspec.Struct):
 class Deduplication:
     """Remembers (service, id) for at least `horizon` seconds of event time, at most twice that.
 
-    A repeat with the same bytes is a duplicate, one with others a conflict; both are counted and left out. Beyond `limit` ids
-    the older half is forgotten early, which is counted too.
+    A repeat with the same bytes is a duplicate, one with others a conflict; both are counted and left out. Beyond
+    `limit` ids the older half is forgotten early, which is counted too.
 
     Examples
     --------

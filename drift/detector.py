@@ -1,8 +1,9 @@
 """The contract of a detector: closed windows of many series in, alarms out.
 
-A detector is one file in `drift/detectors/`. It holds the state of all series of its family as a struct of arrays and meets them
-by number. It must give the same alarms for the same windows whatever the batching or the restarts, must refuse NaN before any
-state has changed, and must answer with return values, never with flags that are read between calls.
+A detector is one file in `drift/detectors/`. It holds the state of all series of its family as a struct of arrays and
+meets them by number. It must give the same alarms for the same windows whatever the batching or the restarts, must
+refuse NaN before any state has changed, and must answer with return values, never with flags that are read between
+calls.
 """
 
 from __future__ import annotations
@@ -48,9 +49,9 @@ class SeriesSettings:
 class Observation:
     """One closed window as a detector sees it; all arrays have one entry per series that was active in it.
 
-    `series` are distinct series numbers; `events` how many values; `sums` and `squares` of the values (hits, for rates; clipped logs,
-    for positive metrics); `raw` the sum of the values before clipping; `since` when the first of them was seen.
-    `cells` (index into `series`, value, count) is there for detectors that need single values.
+    `series` are distinct series numbers; `events` how many values; `sums` and `squares` of the values (hits, for
+    rates; clipped logs, for positive metrics); `raw` the sum of the values before clipping; `since` when the first of
+    them was seen. `cells` (index into `series`, value, count) is there for detectors that need single values.
     """
 
     start: float

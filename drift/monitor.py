@@ -1,4 +1,4 @@
-"""The monitor: closed windows in, verdicts out. It routes each series to its detector and gives it its share of the budget."""
+"""The monitor: closed windows in, verdicts out; each series has its detector and its share of the budget."""
 
 from __future__ import annotations
 
@@ -237,9 +237,10 @@ def _positives(scaled: Scaled) -> _Part:
 
 def _tails(scaled: Scaled) -> Iterator[_Part]:
     groups, metrics = np.divmod(scaled.series[scaled.tailed], SERIES_METRICS)
-    for side, hits in (("low", scaled.low), ("high", scaled.high)):
+    events = scaled.events[scaled.tailed]
+    for side, beyond in (("low", scaled.low), ("high", scaled.high)):
         numbers = np.array([_NUMBER.get(f"{metric.name}.{side}", -1) for metric in MEASURED])
-        hits, events = hits[scaled.tailed], scaled.events[scaled.tailed]
+        hits = beyond[scaled.tailed]
         index = np.arange(len(hits))
         cells = (
             np.concatenate([index, index]),

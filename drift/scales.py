@@ -1,7 +1,8 @@
-"""The scale of each positive series, fitted once from its first values: where logs are clipped and where its tails begin.
+"""The scale of each positive series, fitted once: where its logs are clipped and where its tails begin.
 
-Values whose series has no scale yet wait here; from `strict_events` on they are clipped at 3.5 robust standard deviations, and from
-`min_events` on those beyond the 1st and 99th percentile of the waiting values are counted as tails.
+Values whose series has no scale yet wait here; from `strict_events` on they are clipped at 3.5 robust standard
+deviations, and from `min_events` on those beyond the 1st and 99th percentile of the waiting values are counted as
+tails.
 """
 
 from __future__ import annotations
@@ -118,7 +119,9 @@ class Scales:
             for values in (counts, counts * clipped, counts * clipped**2, counts * logs, low, high)
         ]
         since = np.array([freed.get(number, start) for number in found.tolist()])
-        return Scaled(found, *sums[:4], since, tails[found, 0] >= 0, sums[4], sums[5], (index, clipped, counts))
+        events, total, squares, raw, in_low, in_high = sums
+        tailed = tails[found, 0] >= 0
+        return Scaled(found, events, total, squares, raw, since, tailed, in_low, in_high, (index, clipped, counts))
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as arrays and plain data."""
@@ -128,7 +131,7 @@ class Scales:
     def restore(self, state: dict[str, Any]) -> None:
         """Take the state of a snapshot."""
         self._clip, self._tails = state["clip"], state["tails"]
-        self._waiting = {int(number): {b: c for b, c in kept} for number, (kept, _) in state["waiting"].items()}
+        self._waiting = {int(number): dict(kept) for number, (kept, _) in state["waiting"].items()}
         self._since = {int(number): since for number, (_, since) in state["waiting"].items()}
 
 

@@ -1,4 +1,4 @@
-"""Slices of traffic: which groups of series an event belongs to, with a limit on their number and an "other" beyond it."""
+"""Slices of traffic: the groups of series an event belongs to, with a limit on their number and an "other"."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class SegmentsState(msgspec.Struct):
 def dimension_reader(dimension: str) -> Reader:
     """Return the function that reads a dimension's value off an event.
 
-    `response_model` falls back to the model asked for, `prompt_version` to a hash of the instructions; every name that is not
-    a field of the event is looked up in `attributes`, then in `config`.
+    `response_model` falls back to the model asked for, `prompt_version` to a hash of the instructions; every name that
+    is not a field of the event is looked up in `attributes`, then in `config`.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def dimension_reader(dimension: str) -> Reader:
     if dimension in special:
         return special[dimension]
     if dimension in {"operation", "agent", "model", "provider", "label", "finish_reason", "user"}:
-        return lambda event: getattr(event, dimension)  # type: ignore[no-any-return]
+        return lambda event: getattr(event, dimension)
     return lambda event: _looked_up(event, dimension)
 
 
@@ -74,9 +74,10 @@ def _looked_up(event: Interaction, name: str) -> Scalar | None:
 class Segments:
     """Numbers the groups and says to which of them an event belongs.
 
-    An event belongs to the whole of its service and, for each configured dimension that it carries, to the slice of its value.
-    The first `values_per_dimension` values of a dimension (per service and environment) get a slice each, later ones share
-    "(other)"; beyond `group_limit` groups an event counts in its service alone. Both overflows are counted.
+    An event belongs to the whole of its service and, for each configured dimension that it carries, to the slice of
+    its value. The first `values_per_dimension` values of a dimension (per service and environment) get a slice each,
+    later ones share "(other)"; beyond `group_limit` groups an event counts in its service alone. Both overflows are
+    counted.
 
     Examples
     --------

@@ -1,12 +1,13 @@
 """The Shiryaev–Roberts rule that all families share: blocks, evidence, change time, episodes and recovery.
 
-Per series and alternative k the statistic is R_k ← (R_k + n)·L_k at the end of a block of n ≥ 50 events, closed by count; between
-blocks (R_k + 50)·L_k(part) is compared and not stored. A series alarms when ln Σ w_k R_k ≥ ln(N/b) and the log-likelihood ratio of the
-segment itself, max_k G_k with G_k ← max(G_k, 0) + ln L_k, reaches ln 100. The likelihood ratio is taken against the edge of a band of
-benign wander, so its expectation is at most 1 wherever the level lies in the band.
+Per series and alternative k the statistic is R_k ← (R_k + n)·L_k at the end of a block of n ≥ 50 events, closed by
+count; between blocks (R_k + 50)·L_k(part) is compared and not stored. A series alarms when ln Σ w_k R_k ≥ ln(N/b) and
+the log-likelihood ratio of the segment itself, max_k G_k with G_k ← max(G_k, 0) + ln L_k, reaches ln 100. The
+likelihood ratio is taken against the edge of a band of benign wander, so its expectation is at most 1 wherever the
+level lies in the band.
 
-After an alarm the detector restarts at the new level, so that worsening is seen; an *episode* remembers the old baseline and ends when a
-test of the old level against the new one says that the series is back.
+After an alarm the detector restarts at the new level, so that worsening is seen; an *episode* remembers the old
+baseline and ends when a test of the old level against the new one says that the series is back.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ __all__ = ["BLOCK", "Episode", "SequentialDetector"]
 BLOCK = 50.0  # events in a block at the least
 _SMALL_BLOCK = 10.0  # overdispersion is estimated from two block sizes, the larger one counts
 _OWN_EVIDENCE = float(np.log(100.0))
-_RECOVERED = float(np.log(1000.0))
+_RECOVERED = float(np.log(1e5))  # a change that lasts is looked at in every window: less evidence than this says "back" by chance
 _CHANGE_INTERVAL = 4.0  # fall of the log-likelihood within which a change time is plausible
 _EVIDENCE_FLOOR = -60.0
 
@@ -46,6 +47,7 @@ class Episode(msgspec.Struct):
     level_after: float
     changed_at: float
     changed_to: float
+    told: float  # level of the last page, link scale; before the first one the level that was left
     alarms: list[float]  # when its alarms were raised, oldest first
     back: float = 0.0  # evidence of a return
     back_sums: list[float] = msgspec.field(default_factory=lambda: [0.0] * Slot.WIDTH)  # since the evidence rose
@@ -98,6 +100,10 @@ class SequentialDetector(ABC):
         """Return the expected value of one event at a level of the link scale."""
 
     @abstractmethod
+    def _moved(self, events: Floats, sums: Floats, shift: float) -> Floats:
+        """Return the sums as they would be with the level moved by `shift` on the link scale."""
+
+    @abstractmethod
     def _season(self, rows: Ints, time: float) -> Floats:
         """Return the known daily profile's shift of the level, link scale."""
 
@@ -111,7 +117,7 @@ class SequentialDetector(ABC):
 
     @abstractmethod
     def _log_ratios(self, rows: Ints, part: Floats, up: Floats, down: Floats) -> Floats:
-        """Return ln L_k (rows, components) of a part against the band that reaches `up` and `down` on the link scale."""
+        """Return ln L_k (rows, components) of a part against the band reaching `up` and `down` on the link scale."""
 
     @abstractmethod
     def _margin(self, rows: Ints, z: float) -> tuple[Floats, Floats]:
@@ -150,7 +156,8 @@ class SequentialDetector(ABC):
 
     def _interesting(self, window: Observation) -> NDArray[np.bool_]:
         """Return which series are worth an interim read: those where something happened in this window."""
-        return window.sums != 0
+        happened: NDArray[np.bool_] = window.sums != 0
+        return happened
 
     def _fill(self, rows: Ints, window: Observation) -> None:
         expected = self._mean(self._levels(rows, window.start)) * window.events
@@ -176,7 +183,7 @@ class SequentialDetector(ABC):
         ended = self.baselines.start_day(rows, day)
         if len(ended):
             events, sums = self.baselines.days[ended, 1], self.baselines.days[ended, 2]
-            enough = events >= BLOCK
+            enough = (events >= BLOCK) & self.baselines.whole_day(ended)
             ended, events, sums = ended[enough], events[enough], sums[enough]
             self.baselines.record_level(ended, self._link(events, sums), self._noise(ended, events, sums))
         self.baselines.record_day(rows, day, window.events, window.sums)
@@ -201,8 +208,11 @@ class SequentialDetector(ABC):
         evidence, segment = np.where(known[:, None], (evidence, segment), [[[_EVIDENCE_FLOOR]], [[0.0]]])
         self._commit(rows[closes & ~fired], evidence[closes & ~fired], segment[closes & ~fired])
         return [
-            self._alarm(int(rows[i]), window, float(statistic[i]), float(limits[i]), int(np.argmax(segment[i])))
+            alarm
             for i in np.flatnonzero(fired)
+            for alarm in self._alarm(
+                int(rows[i]), window, float(statistic[i]), float(limits[i]), int(np.argmax(segment[i]))
+            )
         ]
 
     def _band(self, rows: Ints, time: float, share: Share) -> tuple[Floats, Floats]:
@@ -238,16 +248,21 @@ class SequentialDetector(ABC):
 
     # -- what an alarm says -------------------------------------------------------------------------------------------
 
-    def _alarm(self, row: int, window: Observation, statistic: float, limit: float, component: int) -> Alarm:
+    def _alarm(self, row: int, window: Observation, statistic: float, limit: float, component: int) -> list[Alarm]:
         slots = np.concatenate([self.baselines.history(row), self._part[[row]]])
         first, earliest, latest = self._change_point(row, slots, self._sign(component))
         after = slots[first:].sum(axis=0)
         learned = self.baselines.before(row, slots[first:-1])
+        level = self._flat(learned) + self._effect(after)
+        episode = self._episodes.get(row)
+        if episode and self._is_back(row, episode, level, after):
+            episode.back_sums = after.tolist()
+            return self._recover(row, episode, window, statistic, limit)
         before = self._estimate(row, learned)
         now = self._estimate(row, after)
         alarm = Alarm(
             series=int(self._series[row]),
-            kind=self._kind(row, after, learned),
+            kind=self._kind(row, level - (episode.told if episode else self._flat(learned))),
             direction="up" if self._effect(after) > 0 else "down",
             changed_at=float(slots[first, Slot.START]),
             changed_from=earliest,
@@ -259,8 +274,9 @@ class SequentialDetector(ABC):
             threshold=limit,
             reason=_reason(before, now, statistic, limit),
         )
+        self.baselines.set_aside(row, slots[first:])
         self._begin_episode(row, window.end, alarm, learned, after)
-        return alarm
+        return [alarm]
 
     def _sign(self, component: int) -> int:
         """Return +1 for an upward alternative, −1 for a downward one."""
@@ -283,29 +299,36 @@ class SequentialDetector(ABC):
         events = part[[Slot.EVENTS]]
         return float((self._link(events, part[[Slot.SUM]]) - self._link(events, part[[Slot.EXPECTED]]))[0])
 
-    def _kind(self, row: int, after: Floats, learned: Floats) -> str:
+    def _flat(self, sums: Floats) -> float:
+        """Return the level of these sums, link scale."""
+        return float(self._link(sums[[Slot.EVENTS]], sums[[Slot.SUM]])[0])
+
+    def _kind(self, row: int, effect: float) -> str:
+        """Judge a change by its distance from the last page of its episode: small steps add up, and none is told twice."""
         metric = int(self._metric_of(np.array([row]))[0])
-        effect = self._effect(after)
-        if row in self._episodes:  # small steps add up: they are measured from where the episode began
-            events = learned[[Slot.EVENTS]]
-            drifted = self._link(events, learned[[Slot.SUM]])[0] - self._episodes[row].level_before
-            effect += float(drifted)
         harmful = self._settings["up" if effect > 0 else "down"][metric]
         return "page" if harmful and abs(effect) >= self._settings["page_from"][metric] else "notice"
 
     def _begin_episode(self, row: int, at: float, alarm: Alarm, learned: Floats, after: Floats) -> None:
         known = self._episodes.get(row)
-        level = float(self._link(learned[[Slot.EVENTS]], learned[[Slot.SUM]])[0])
+        level, effect = self._flat(learned), self._effect(after)
+        told = known.told if known else level
         self._episodes[row] = Episode(
             sums=known.sums if known else learned.tolist(),
             before=known.before if known else alarm.before,
             level_before=known.level_before if known else level,
-            level_after=level + self._effect(after),
+            level_after=level + effect,
             changed_at=known.changed_at if known else alarm.changed_at,
             changed_to=known.changed_to if known else alarm.changed_to,
+            told=level + effect if alarm.kind == "page" else told,
             alarms=[*(known.alarms if known else []), at],
         )
-        self.baselines.restart(row, np.concatenate([after[: Slot.SMALL], learned[Slot.SMALL :]]))
+        self._restart(row, np.concatenate([after[: Slot.SMALL], learned[Slot.SMALL :]]), effect, at)
+
+    def _restart(self, row: int, sums: Floats, shift: float, time: float) -> None:
+        """Begin anew with these sums, whose level lies by `shift` from the one before; the daily profile goes along."""
+        self.baselines.hours[row, :, 1] = self._moved(*self.baselines.hours[row].T, shift)
+        self.baselines.restart(row, sums, time)
         self._clear(row)
 
     def _clear(self, row: int) -> None:
@@ -334,29 +357,28 @@ class SequentialDetector(ABC):
         episode.back = max(episode.back, 0.0) + self._return_ratio(row, episode, part, season)
         episode.back_sums = since.tolist()
         long_enough = episode.back >= _RECOVERED and since[Slot.EVENTS] >= BLOCK
-        if not long_enough or not self._is_back(row, since, season, episode.level_before):
+        if not long_enough or not self._is_back(row, episode, self._flat(since) - season, since):
             return []
-        return self._recover(row, episode, window)
+        return self._recover(row, episode, window, episode.back, _RECOVERED)
 
     def _refine(self, row: int, episode: Episode) -> None:
         """Let the level after the change be the one learned since, once it rests on enough events."""
         if self._known(np.array([row]))[0]:
-            sums = self.baselines.sums[[row]]
-            episode.level_after = float(self._link(sums[:, Slot.EVENTS], sums[:, Slot.SUM])[0])
+            episode.level_after = self._flat(self.baselines.sums[row])
 
-    def _is_back(self, row: int, since: Floats, season: float, before: float) -> bool:
+    def _is_back(self, row: int, episode: Episode, level: float, sums: Floats) -> bool:
+        """Return whether a level measured by `sums` is, within its noise, no further than `page_from` from the old one."""
         metric = int(self._metric_of(np.array([row]))[0])
-        level = self._link(since[[Slot.EVENTS]], since[[Slot.SUM]])[0] - season
-        return bool(abs(level - before) < self._settings["page_from"][metric])
+        noise = float(self._noise(np.array([row]), sums[[Slot.EVENTS]], sums[[Slot.SUM]])[0]) ** 0.5
+        return bool(abs(level - episode.level_before) < self._settings["page_from"][metric] + noise)
 
-    def _recover(self, row: int, episode: Episode, window: Observation) -> list[Alarm]:
+    def _recover(self, row: int, episode: Episode, window: Observation, statistic: float, limit: float) -> list[Alarm]:
         now = self._estimate(row, np.array(episode.back_sums))
         direction = "down" if episode.level_after > episode.level_before else "up"
         reason = (
             f"back at {now.value:.4g} over {now.events} events, against {episode.before.value:.4g} before the change"
         )
-        self.baselines.restart(row, np.array(episode.sums))
-        self._clear(row)
+        self._restart(row, np.array(episode.sums), episode.level_before - episode.level_after, window.end)
         del self._episodes[row]
         return [
             Alarm(
@@ -369,8 +391,8 @@ class SequentialDetector(ABC):
                 before=episode.before,
                 after=now,
                 events=now.events,
-                statistic=episode.back,
-                threshold=_RECOVERED,
+                statistic=statistic,
+                threshold=limit,
                 reason=reason,
                 opened_at=opened_at,
             )

@@ -48,7 +48,7 @@ class Task(msgspec.Struct, frozen=True, gc=False):
     tools: int
 
 
-class _Open(msgspec.Struct):
+class _Open(msgspec.Struct, array_like=True):
     """Totals of an open task. `due` is the deadline under which it stands in the heap, never above the true one."""
 
     first: tuple[float, str]  # time and id of the earliest event
@@ -208,7 +208,7 @@ class Tasks:
         return {
             "version": _VERSION,
             "evicted": self.evicted,
-            "open": [[*key, *_plain(task)] for key, task in sorted(self._open.items())],
+            "open": msgspec.to_builtins([(*key, task) for key, task in sorted(self._open.items())]),
         }
 
     @classmethod
@@ -224,11 +224,12 @@ class Tasks:
                 f"tasks: snapshot version {state.get('version')!r} is not {_VERSION}; start from an older position"
             )
         tasks.evicted = state["evicted"]
-        for service, environment, task_id, *totals in state["open"]:
-            task = _restored(totals)
+        for service, environment, task_id, totals in state["open"]:
+            task = msgspec.convert(totals, _Open)
             key = (service, environment, task_id)
             tasks._open[key] = task
-            tasks._schedule(key, task)
+            tasks._heap.append((task.due, key))
+        heapq.heapify(tasks._heap)
         return tasks
 
 
@@ -248,13 +249,3 @@ def _lone(event: Interaction, dims: Dims, cost: float) -> Task:
     tools = len(event.tool_calls) if event.tool_calls else 0
     priced = isfinite(cost)
     return Task(event.service, event.environment, dims, event.time, cost if priced else nan, float(priced), 1, tools)
-
-
-def _plain(task: _Open) -> list[Any]:
-    counts = [task.picodollars, task.calls, task.priced, task.ran, task.listed]
-    return [*task.first, task.last, list(task.dims), *counts]
-
-
-def _restored(totals: list[Any]) -> _Open:
-    time, event_id, last, dims, picodollars, calls, priced, ran, listed = totals
-    return _Open((time, event_id), last, tuple(dims), 0.0, picodollars, calls, priced, ran, listed)

@@ -1,7 +1,8 @@
 """Event-time tumbling windows whose summaries merge exactly, whatever the order, batching or split of the events.
 
-The summary of a window is a multiset of *cells*: (group, metric, bin) → count. Rates have the bins 0 and 1, positive metrics the
-logarithmic bins of `statistics.logbins`. All of it is integers, so a merge is addition and the result does not depend on its order.
+The summary of a window is a multiset of *cells*: (group, metric, bin) → count. Rates have the bins 0 and 1, positive
+metrics the logarithmic bins of `statistics.logbins`. All of it is integers, so a merge is addition and the result does
+not depend on its order.
 """
 
 from __future__ import annotations
@@ -102,8 +103,8 @@ def merge(parts: Sequence[Cells]) -> Cells:
 class Windows:
     """Sorts measures into windows and closes a window once the watermark has passed its end.
 
-    The watermark is the largest event time seen less `lateness`; an event whose window the watermark had passed *when the event
-    was read* is late: counted, and left out.
+    The watermark is the largest event time seen less `lateness`; an event whose window the watermark had passed *when
+    the event was read* is late: counted, and left out.
 
     Parameters
     ----------

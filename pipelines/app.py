@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 import sys
 import threading
@@ -33,6 +34,11 @@ from undertow.pipelines.wire import decoder_for
 
 __all__ = ["App", "channels", "load_processor", "opened"]
 
+_GARBAGE = (
+    100_000,
+    20,
+    100,
+)  # a batch makes many small objects that live until its commit: looking at them is for nothing
 IDLE_WAIT_S = 0.2  # between looks at a source that has nothing new
 STALE_WINDOW_S = 300.0  # age of the last closed window beyond which /readyz says 503
 
@@ -50,6 +56,8 @@ class App:
 
     def run(self, after_step: Callable[[], None] = lambda: None) -> None:
         """Watch until the input ends or `stop` is called; what was taken is committed in any case."""
+        gc.freeze()
+        gc.set_threshold(*_GARBAGE)
         going = True
         while going and not self._stop.is_set():
             with self._lock:
@@ -189,6 +197,7 @@ def _services(settings: Settings, store: Store, app: App) -> Services:
         status=app.status,
         control=app.control,
         token=control_token(settings.folder),
+        hosts=frozenset(settings.store.hosts),
     )
 
 

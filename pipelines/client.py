@@ -1,18 +1,17 @@
-"""What commands do beside or without a running watch: ask its port when there is one, open the store themselves when not."""
+"""What commands do beside a running watch or without one: ask its port, or open the store themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-import clickhouse_connect
 import httpx
 import msgspec
 
 from undertow.alerts.incident import Incident
 from undertow.alerts.text import page_text
 from undertow.dashboards.tables import table
-from undertow.pipelines.clickhouse import QueryResult, Store
+from undertow.pipelines.clickhouse import QueryResult, Store, ask
 from undertow.pipelines.server import control_token
 from undertow.pipelines.settings import Settings
 from undertow.pipelines.store_lock import holder
@@ -38,13 +37,7 @@ def query(settings: Settings, sql: str) -> QueryResult:
     if url is None:
         with Store.open(settings.store, settings.folder) as store:
             return store.query(sql)
-    host, port = url.removeprefix("http://").rsplit(":", 1)
-    running = clickhouse_connect.get_client(host=host, port=int(port), settings={"final": 1})
-    try:
-        result = running.query(sql)
-        return QueryResult(tuple(result.column_names), [tuple(row) for row in result.result_rows])
-    finally:
-        running.close()
+    return ask(url, sql)
 
 
 def as_table(result: QueryResult) -> str:

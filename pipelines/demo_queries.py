@@ -91,14 +91,18 @@ class Queries:
             (SELECT count() FROM dead_letters) AS unreadable FROM interactions"""
         return self.rows(sql, Totals)[0]
 
-    def levels(self, series: Sequence[Series], width_s: float) -> list[list[Level]]:
-        """Return each series by stretches of `width_s` seconds of event time, oldest first."""
+    def levels(self, series: Sequence[Series], width_s: float, calm_until: float) -> list[list[Level]]:
+        """Return each series by stretches of `width_s` seconds of event time, oldest first.
+
+        A tail begins at the percentile of the values before `calm_until`: the store keeps no windows of tails, but it
+        has the events.
+        """
         found: list[list[Level]] = [[] for _ in series]
         for row in self._from_windows(series, width_s):
             found[row.which].append(Level(row.t, row.value, row.number, row.hits))
         for number, each in enumerate(series):
             if tail_of(each):
-                found[number] = self._tail(each, width_s)
+                found[number] = self._tail(each, width_s, calm_until)
         return found
 
     def http(self, width_s: float) -> list[HttpBucket]:
@@ -157,15 +161,10 @@ class Queries:
             FROM windows WHERE {self._mine()} AND metric IN ({metrics}) AND which >= 0 GROUP BY which, t ORDER BY t"""
         return self.rows(sql, _WindowRow)
 
-    def _tail(self, series: Series, width_s: float) -> list[Level]:
-        """Return the share of events in a tail: the store keeps no windows of tails, but it has the events.
-
-        The tail begins at the percentile of the first half of what there is.
-        """
+    def _tail(self, series: Series, width_s: float, calm_until: float) -> list[Level]:
         share, side = _TAILS[tail_of(series)]
-        sql = f"""WITH (SELECT min(time) + (max(time) - min(time)) / 2 FROM interactions) AS half,
-            (SELECT quantileExact({share})(measured) FROM ({values_of(series)}) WHERE time < half) AS edge
-            SELECT {_bucket("time", width_s)} AS t, count() AS events, countIf(measured {side} edge) AS hits,
+        calm = f"SELECT quantileExact({share})(measured) FROM ({values_of(series)}) WHERE time < {moment(calm_until)}"
+        sql = f"""WITH ({calm}) AS edge SELECT {_bucket("time", width_s)} AS t, count() AS events, countIf(measured {side} edge) AS hits,
             hits / events AS value FROM ({values_of(series)}) GROUP BY t ORDER BY t"""
         return self.rows(sql, Level)
 

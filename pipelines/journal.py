@@ -1,8 +1,8 @@
 """The journal: every decision that the log itself does not hold, with its place in the log.
 
-When a run commits, when it lets the clock close windows, when somebody accepts an incident: each is written down, and synced, before it
-takes effect. A restart reads the same records and takes the same decisions at the same places, so it arrives where an uninterrupted
-run would be, and the blocks of rows that it writes again are the same blocks.
+When a run commits, when it lets the clock close windows, when somebody accepts an incident: each is written down, and
+synced, before it takes effect. A restart reads the same records and takes the same decisions at the same places, so it
+arrives where an uninterrupted run would be, and the blocks of rows that it writes again are the same blocks.
 """
 
 from __future__ import annotations

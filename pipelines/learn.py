@@ -15,8 +15,8 @@ __all__ = ["learn_from"]
 def learn_from(settings: Settings, files: Sequence[str]) -> str:
     """Seed the state below the data folder from event files; return what was learned, in words.
 
-    Incidents found in the history are told and not paged. The watch goes on at the time where the history ends: what it reads
-    must be later.
+    Incidents found in the history are told and not paged. The watch goes on at the time where the history ends: what
+    it reads must be later.
 
     Raises
     ------

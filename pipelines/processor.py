@@ -1,7 +1,8 @@
 """The path of a datum inside one process: events in; rows, closed windows, verdicts and incident changes out.
 
-Nothing here waits, writes or looks at a clock: the caller reads, stores, pages and commits. What comes out is a function of the events in
-the order in which they were read, whatever the size of the batches and however often the process was restarted in between.
+Nothing here waits, writes or looks at a clock: the caller reads, stores, pages and commits. What comes out is a
+function of the events in the order in which they were read, whatever the size of the batches and however often the
+process was restarted in between.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ class Counters(msgspec.Struct):
 class Step(msgspec.Struct):
     """What one batch of events led to.
 
-    `events` are the new ones (late ones included), `measures` (events, metrics) their columns in the order of `MEASURED`, with
-    NaN where an event does not say; `late` marks those that came too late to be counted.
+    `events` are the new ones (late ones included), `measures` (events, metrics) their columns in the order of
+    `MEASURED`, with NaN where an event does not say; `late` marks those that came too late to be counted.
     """
 
     events: list[Interaction]

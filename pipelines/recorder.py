@@ -1,6 +1,7 @@
 """What the store is given: rows gathered between two commits, written as one block a table under a token of its own.
 
-A block's token is its place in the log. Writing the same block again, after a crash, is recognised by the store and changes nothing.
+A block's token is its place in the log. Writing the same block again, after a crash, is recognised by the store and
+changes nothing.
 """
 
 from __future__ import annotations

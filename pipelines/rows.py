@@ -5,8 +5,10 @@ A list comprehension a column: that costs 4 µs an event for all 50 columns of `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import repeat
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -63,11 +65,10 @@ def interaction_columns(
     user_hash
         Keyed hash of who asks.
     """
-    columns: Columns = {name: _texts(events, name) for name in _TEXTS}
-    columns["id"] = [event.id for event in events]
+    columns: Columns = {name: [text or "" for text in texts] for name, texts in _fields(events, _TEXTS)}
+    columns |= dict(_fields(events, ("id", *_COUNTS, *_SECONDS)))
     columns["time"] = np.array([event.time for event in events])
     columns["kind"] = [event.kind.value for event in events]
-    columns |= {name: [getattr(event, name) for event in events] for name in (*_COUNTS, *_SECONDS)}
     columns |= _identities(events, user_hash) | _tools(events) | _documents(events)
     columns["http_status"] = [
         event.http_status if event.http_status and event.http_status > 0 else 0 for event in events
@@ -118,8 +119,10 @@ def version_columns(versions: Sequence[SeenVersion]) -> Columns:
     return {name: [getattr(version, name) for version in versions] for name in plain.split()}
 
 
-def _texts(events: Sequence[Interaction], name: str) -> list[str]:
-    return [getattr(event, name) or "" for event in events]
+def _fields(events: Sequence[Interaction], names: Sequence[str]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Return several fields of all events, by name: one pass in C for all of them."""
+    columns = zip(*map(attrgetter(*names), events), strict=True) if events else repeat(())
+    return zip(names, columns, strict=False)
 
 
 def _identities(events: Sequence[Interaction], user_hash: Callable[[str], str]) -> Columns:

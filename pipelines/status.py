@@ -1,4 +1,4 @@
-"""`undertow status`: which series can page now, which are learning, what waits; from a running watch or its last commit."""
+"""`undertow status`: which series can page now and which are learning, from a running watch or its last commit."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""Watching: read, judge, page, store, commit, over and over, so that a `kill -9` at any moment loses and repeats nothing.
+"""Watching: read, judge, page, store and commit, so that a `kill -9` at any moment loses and repeats nothing.
 
 The order of effects, each of which is safe to repeat:
 
-1. take records from the inbox; 2. judge them (pure); 3. put incident changes into the outbox, which knows those it has had;
-4. write the decision to commit into the journal; 5. write the rows under the commit's token, which the store recognises;
-6. replace the snapshot. A restart resumes from the snapshot and takes the journal's later decisions at the same places again.
+1. take records from the inbox; 2. judge them (pure); 3. put incident changes into the outbox, which knows those it has
+had; 4. write the decision to commit into the journal; 5. write the rows under the commit's token, which the store
+recognises; 6. replace the snapshot. A restart resumes from the snapshot and takes the journal's later decisions at the
+same places again.
 """
 
 from __future__ import annotations

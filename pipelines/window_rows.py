@@ -1,4 +1,4 @@
-"""Closed windows as the columns of the store's `windows` table: one row per window and series, without a Python object for each."""
+"""Closed windows as columns of the store's `windows` table, without a Python object for each row."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAMES = np.array([metric.name for metric in MEASURED], dtype=object)
 
 
 def window_columns(windows: Sequence[ClosedWindow], groups: Sequence[Group]) -> Columns:
-    """Return the columns of `windows`: events, hits of rates; mean of logs, median and 99th percentile of positive metrics."""
+    """Return events and hits of rates; mean of logs, median and 99th percentile of positive metrics."""
     if not any(len(window.cells.keys) for window in windows):
         return {}
     index = np.repeat(np.arange(len(windows)), [len(window.cells.keys) for window in windows])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from river import drift
 
-from undertow.drift.adapters import RiverDetector
+from undertow.drift.adapters import River, RiverDetector
 
 __all__ = ["Adwin"]
 
@@ -27,5 +27,6 @@ class Adwin(RiverDetector):
 
     name = "adwin"
 
-    def _make(self) -> drift.ADWIN:
-        return drift.ADWIN()
+    def _make(self) -> River:
+        river: River = drift.ADWIN()
+        return river

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from undertow.drift.baselines import Slot
-from undertow.drift.detector import Observation
 from undertow.drift.sequential import Episode, SequentialDetector
 from undertow.drift.statistics.proportions import Floats, jeffreys, log_likelihood, odds_shift, wilson
 from undertow.drift.verdict import Estimate
@@ -23,11 +22,12 @@ _FARTHEST = 20.0  # stands for an infinite margin on the log-odds scale
 class BetaBinomial(SequentialDetector):
     r"""Follows rates (refusals, schema violations, truncation, errors, tails …).
 
-    Alternatives are odds ratios against the edge of the benign band, 1.5, 2.2, 4, 12 and 40 up, .65, .4 and .1 down. Hits come
-    in clusters (sessions, retries), so the likelihood of a block is beta-binomial with the correlation ρ measured on the baseline's
-    blocks of 10 and of 50 events plus one standard error.
+    Alternatives are odds ratios against the edge of the benign band, 1.5, 2.2, 4, 12 and 40 up, .65, .4 and .1 down.
+    Hits come in clusters (sessions, retries), so the likelihood of a block is beta-binomial with the correlation ρ
+    measured on the baseline's blocks of 10 and of 50 events plus one standard error.
 
-    Cannot see: changes within the band or before the baseline has `strict_events` events; which events of a window were hits.
+    Cannot see: changes within the band or before the baseline has `strict_events` events; which events of a window
+    were hits.
 
     References
     ----------
@@ -39,7 +39,7 @@ class BetaBinomial(SequentialDetector):
 
     >>> import numpy as np
     >>> from undertow.drift.budget import Share
-    >>> from undertow.drift.detector import SeriesSettings
+    >>> from undertow.drift.detector import Observation, SeriesSettings
     >>> detector = BetaBinomial({0: SeriesSettings(band=0.1, page_from=0.22, season=0.4, harm="both")}, 2000, 200)
     >>> rng, one = np.random.default_rng(1), np.ones(1)
     >>> for start in range(0, 6000, 10):
@@ -63,6 +63,11 @@ class BetaBinomial(SequentialDetector):
         rate: Floats = expit(link)
         return rate
 
+    def _moved(self, events: Floats, sums: Floats, shift: float) -> Floats:
+        rate, ratio = np.clip(sums / np.maximum(events, 1), 0, 1), np.exp(shift)
+        moved: Floats = events * rate * ratio / (1 - rate + rate * ratio)
+        return moved
+
     def _season(self, rows: Ints, time: float) -> Floats:
         sums = self.baselines.sums[rows]
         pseudo = _PROFILE_HITS * (sums[:, Slot.EVENTS] + 1) / (sums[:, Slot.SUM] + 0.5)
@@ -70,8 +75,8 @@ class BetaBinomial(SequentialDetector):
 
     def _dispersion(self, rows: Ints, errors: float = 1.0) -> Floats:
         sums = self.baselines.sums[rows]
-        small = _excess(*sums[:, Slot.SMALL : Slot.LARGE].T, errors)
-        large = _excess(*sums[:, Slot.LARGE : Slot.LEARNED].T, errors)
+        small = _excess(sums[:, Slot.SMALL : Slot.LARGE], errors)
+        large = _excess(sums[:, Slot.LARGE : Slot.LEARNED], errors)
         return np.clip(np.maximum(small, large), 0.0, 0.9)
 
     def _spread(self, rows: Ints, part: Floats) -> tuple[Floats, Floats]:
@@ -85,9 +90,11 @@ class BetaBinomial(SequentialDetector):
         edge = np.where(self.directions > 0, up[:, None], -down[:, None])
         benign, shifted = odds_shift(rate, edge), odds_shift(rate, edge + self._log_odds_ratios)
         rho = self._dispersion(rows)[:, None]
-        # The correlation is known badly, and too large a one is not careful: it reads single hits as rare clusters. So what
-        # counts is the smaller of the evidence under independence and under the measured correlation.
-        ratios = [log_likelihood(hits, events, shifted, r) - log_likelihood(hits, events, benign, r) for r in (0 * rho, rho)]
+        # The correlation is known badly, and too large a one is not careful: it reads single hits as rare clusters. So
+        # what counts is the smaller of the evidence under independence and under the measured correlation.
+        ratios = [
+            log_likelihood(hits, events, shifted, r) - log_likelihood(hits, events, benign, r) for r in (0 * rho, rho)
+        ]
         return np.minimum(*ratios)
 
     def _margin(self, rows: Ints, z: float) -> tuple[Floats, Floats]:
@@ -125,8 +132,9 @@ class BetaBinomial(SequentialDetector):
         return (1 + 49 * self._dispersion(rows)) / (events * rate * (1 - rate))
 
 
-def _excess(spread: Floats, squares: Floats, weight: Floats, errors: float) -> Floats:
+def _excess(clustering: Floats, errors: float) -> Floats:
     """Return the moment estimate of a correlation plus so many standard errors."""
+    spread, squares, weight = clustering.T
     safe = np.maximum(weight, 1)
     excess: Floats = (spread + errors * np.sqrt(squares)) / safe
     return excess

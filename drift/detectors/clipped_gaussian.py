@@ -1,4 +1,4 @@
-"""Positive quantities on the log: a mixture of Shiryaev–Roberts statistics with Gaussian likelihoods of clipped logs."""
+"""Positive quantities on the log: a mixture of Shiryaev–Roberts statistics, Gaussian in the clipped logs."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ _SHIFTS = np.array([0.05, 0.1, 0.18, 0.3, 0.5, 0.9])
 class ClippedGaussian(SequentialDetector):
     r"""Follows lengths, latency and cost: values ≥ 0 with heavy tails, always on the log.
 
-    Alternatives are shifts of the mean log by ±(.05, .1, .18, .3, .5, .9) standard deviations beyond the edge of the benign band.
-    Logs are clipped (by the caller) at 3.5 standard deviations: unclipped, a t₃ tail breaks the run length by a factor of
-    four. The log-likelihood ratio is divided by φ, the variance of block means over the one expected of independent events.
+    Alternatives are shifts of the mean log by ±(.05, .1, .18, .3, .5, .9) standard deviations beyond the edge of the
+    benign band. Logs are clipped (by the caller) at 3.5 standard deviations: unclipped, a t₃ tail breaks the run
+    length by a factor of four. The log-likelihood ratio is divided by φ, the variance of block means over the one
+    expected of independent events.
 
-    Cannot see: what happens beyond the clip (the `.low` and `.high` tail rates do); changes of shape that leave the mean log.
+    Cannot see: what happens beyond the clip (the `.low` and `.high` tail rates do); changes of shape that leave the
+    mean log.
 
     References
     ----------
@@ -37,7 +39,7 @@ class ClippedGaussian(SequentialDetector):
     --------
     >>> import numpy as np
     >>> from undertow.drift.budget import Share
-    >>> from undertow.drift.detector import SeriesSettings
+    >>> from undertow.drift.detector import Observation, SeriesSettings
     >>> detector = ClippedGaussian({0: SeriesSettings(band=0.05, page_from=0.1, season=0.14, harm="both")}, 2000, 200)
     >>> rng, one = np.random.default_rng(1), np.ones(1)
     >>> for start in range(0, 5000, 10):
@@ -64,6 +66,9 @@ class ClippedGaussian(SequentialDetector):
     def _mean(self, link: Floats) -> Floats:
         return link
 
+    def _moved(self, events: Floats, sums: Floats, shift: float) -> Floats:
+        return sums + events * shift
+
     def _season(self, rows: Ints, time: float) -> Floats:
         return self.baselines.season(rows, time, np.full(len(rows), _PROFILE_EVENTS), lambda level: level)
 
@@ -75,8 +80,8 @@ class ClippedGaussian(SequentialDetector):
 
     def _dispersion(self, rows: Ints, errors: float = 1.0) -> Floats:
         sums = self.baselines.sums[rows]
-        small = _factor(*sums[:, Slot.SMALL : Slot.LARGE].T, errors)
-        large = _factor(*sums[:, Slot.LARGE : Slot.LEARNED].T, errors)
+        small = _factor(sums[:, Slot.SMALL : Slot.LARGE], errors)
+        large = _factor(sums[:, Slot.LARGE : Slot.LEARNED], errors)
         return np.maximum(np.maximum(small, large), 1.0)
 
     def _spread(self, rows: Ints, part: Floats) -> tuple[Floats, Floats]:
@@ -118,8 +123,9 @@ class ClippedGaussian(SequentialDetector):
         return self._variance(rows) * self._dispersion(rows) / np.maximum(events, 1)
 
 
-def _factor(spread: Floats, squares: Floats, weight: Floats, errors: float) -> Floats:
+def _factor(clustering: Floats, errors: float) -> Floats:
     """Return the variance factor of block sums plus so many standard errors; 1 before there are blocks."""
+    spread, squares, weight = clustering.T
     safe = np.maximum(weight, 1)
     factor: Floats = 1 + (spread + errors * np.sqrt(squares)) / safe
     return factor

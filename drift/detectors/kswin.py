@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from river import drift
 
-from undertow.drift.adapters import RiverDetector
+from undertow.drift.adapters import River, RiverDetector
 
 __all__ = ["Kswin"]
 
@@ -27,5 +27,6 @@ class Kswin(RiverDetector):
 
     name = "kswin"
 
-    def _make(self) -> drift.KSWIN:
-        return drift.KSWIN(seed=0)
+    def _make(self) -> River:
+        river: River = drift.KSWIN(seed=0)
+        return river

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from river import drift
 
-from undertow.drift.adapters import RiverDetector
+from undertow.drift.adapters import River, RiverDetector
 
 __all__ = ["PageHinkley"]
 
@@ -27,5 +27,6 @@ class PageHinkley(RiverDetector):
 
     name = "page_hinkley"
 
-    def _make(self) -> drift.PageHinkley:
-        return drift.PageHinkley(mode="both")
+    def _make(self) -> River:
+        river: River = drift.PageHinkley(mode="both")
+        return river

@@ -1,7 +1,8 @@
 """Logarithmic bins: positive values as integers whose counts merge exactly, with a relative error of at most 1 %.
 
-A bin b stands for the values around GAMMA**b (as in DDSketch, Masson, Rim & Lee 2019, with a fixed range instead of collapsing
-buckets), so a histogram of bins gives means of logs, quantiles and tails, and adding two histograms loses nothing.
+A bin b stands for the values around GAMMA**b (as in DDSketch, Masson, Rim & Lee 2019, with a fixed range instead of
+collapsing buckets), so a histogram of bins gives means of logs, quantiles and tails, and adding two histograms loses
+nothing.
 """
 
 from __future__ import annotations
@@ -32,4 +33,5 @@ def bin_of(values: NDArray[np.float64], floor: float | NDArray[np.float64]) -> N
 
 def log_of(bins: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the natural logarithm of each bin's centre."""
-    return (bins - _OFFSET) * LOG_GAMMA
+    logs: NDArray[np.float64] = (bins - _OFFSET) * np.float64(LOG_GAMMA)
+    return logs

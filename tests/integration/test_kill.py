@@ -56,8 +56,8 @@ def _found(folder: Path) -> dict[str, object]:
             for name, query in {
                 "verdicts": "SELECT * EXCEPT stored FROM verdicts ORDER BY id",
                 "incidents": "SELECT * EXCEPT stored FROM incidents ORDER BY id",
-                "interactions": "SELECT count(), uniqExact(service, id), sum(output_length), sum(cost) FROM interactions",
-                "windows": "SELECT metric, count(), sum(events), sum(hits) FROM windows GROUP BY metric ORDER BY metric",
+                "calls": "SELECT count(), uniqExact(service, id), sum(output_length), sum(cost) FROM interactions",
+                "windows": "SELECT metric, count(), sum(events), sum(hits) FROM windows GROUP BY ALL ORDER BY metric",
             }.items()
         }
     outbox = sqlite3.connect(folder / "data" / "outbox.sqlite")

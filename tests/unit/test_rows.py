@@ -55,7 +55,7 @@ def test_an_event_with_only_the_required_fields_has_a_value_in_every_column() ->
     columns = columns_of(call())
     assert {name: len(values) for name, values in columns.items()} == dict.fromkeys(columns, 1)
     assert columns["operation"] == [""]
-    assert columns["latency"] == [None]
+    assert list(columns["latency"]) == [None]
     assert columns["attributes"] == [{}]
     assert np.isnan(columns["refused"]).all()
 

@@ -1,0 +1,127 @@
+"""Real exchanges from the store that show a change: what it is like since, beside a similar question from before."""
+
+from __future__ import annotations
+
+import msgspec
+
+from undertow.dashboards.model import Example
+from undertow.dashboards.units import quantity
+from undertow.drift.metrics import METRICS, Family, parent_of
+from undertow.drift.verdict import Verdict
+from undertow.pipelines.demo_queries import COLUMNS, Queries, calls_of, moment, seconds_of, tail_of, values_of
+
+__all__ = ["examples"]
+
+_PAIRS = 2
+_SHOWN = 40  # exchanges since the change that are held against
+_CANDIDATES = 2000  # from before it
+_BEGINNING = 80  # characters of a question that are compared
+_USUAL = 1.25  # a value within this factor of the usual level is an ordinary one
+_TYPICAL = 1.1  # within this factor of the new level is what the change made ordinary
+_TEXTS = "input != '' AND output != ''"
+_WORDS = {  # metric → what an exchange before the change shows, and one since
+    "refusal_rate": ("answered", "refused"),
+    "schema_violation_rate": ("satisfies its schema", "breaks its schema"),
+    "truncation_rate": ("complete", "cut off by the length limit"),
+    "empty_rate": ("answered", "no content"),
+    "error_rate": ("succeeded", "failed"),
+}
+
+
+class _Exchange(msgspec.Struct, frozen=True):
+    time: float
+    input: str
+    output: str
+    measured: float
+
+
+class _Pair(msgspec.Struct, frozen=True):
+    before: _Exchange
+    after: _Exchange
+
+
+class _Number(msgspec.Struct, frozen=True):
+    value: float | None
+
+
+def examples(queries: Queries, verdict: Verdict, until: float) -> list[Example]:
+    """Return pairs of exchanges, one from before the change and one since, with questions as alike as there are.
+
+    Parameters
+    ----------
+    until
+        When the change was over, or the end of the traffic: none is taken from later.
+    """
+    if parent_of(verdict.series.metric) not in COLUMNS:
+        return []  # a task is no exchange
+    pairs = queries.rows(_pairs(verdict, _usual_level(queries, verdict), until), _Pair)
+    return [
+        example
+        for pair in pairs
+        for example in (_told(verdict, "before", pair.before), _told(verdict, "after", pair.after))
+    ]
+
+
+def _pairs(verdict: Verdict, level: float, until: float) -> str:
+    """Return the statement that pairs calls which show the change with ordinary ones from before it.
+
+    Those that show it are drawn by the hash of their ids; the pairs whose questions begin most alike are taken.
+    """
+    calls = f"""SELECT {_exchange(verdict)} AS exchange, operation, substringUTF8(input, 1, {_BEGINNING}) AS asked
+        FROM interactions WHERE {calls_of(verdict.series)} AND {_TEXTS}"""
+    drawn = "ORDER BY cityHash64(id) LIMIT"
+    after = f"""{calls} AND {_shows(verdict, level)} AND time >= {moment(verdict.changed_at)}
+        AND time < {moment(until)} {drawn} {_SHOWN}"""
+    before = f"""{calls} AND {_ordinary(verdict, level)} AND time < {moment(verdict.changed_from)} {drawn} {_CANDIDATES}"""
+    return f"""SELECT old.exchange AS before, new.exchange AS after FROM ({after}) AS new INNER JOIN ({before}) AS old USING operation
+        ORDER BY ngramDistance(new.asked, old.asked), new.asked, old.asked LIMIT 1 BY new.asked LIMIT {_PAIRS}"""
+
+
+def _exchange(verdict: Verdict) -> str:
+    columns = f"({seconds_of('time')}, input, output, toFloat64({COLUMNS[parent_of(verdict.series.metric)]}))"
+    return f"CAST({columns}, 'Tuple(time Float64, input String, output String, measured Float64)')"
+
+
+def _ordinary(verdict: Verdict, level: float) -> str:
+    """Return the condition under which a call from before the change is like most.
+
+    Without the fault is not enough: a classifier overlooks some, and those are short. So it is of usual length, too.
+    """
+    column = COLUMNS[parent_of(verdict.series.metric)]
+    if _is_rate(verdict):
+        return f"{column} = 0 AND output_length >= {level}"
+    return f"{column} BETWEEN {level / _USUAL} AND {level * _USUAL}"
+
+
+def _shows(verdict: Verdict, usual: float) -> str:
+    """Return the condition under which a call shows the change."""
+    column = COLUMNS[parent_of(verdict.series.metric)]
+    if _is_rate(verdict):
+        return f"{column} = 1"
+    if tail := tail_of(verdict.series):
+        return f"{column} > {3 * usual}" if tail == "high" else f"{column} < {usual / 3}"
+    level = verdict.after.value
+    return f"{column} BETWEEN {level / _TYPICAL} AND {level * _TYPICAL}"
+
+
+def _usual_level(queries: Queries, verdict: Verdict) -> float:
+    """Return the median before the change of what is measured, or of the answers' lengths for a rate."""
+    metric = "output_length" if _is_rate(verdict) else parent_of(verdict.series.metric)
+    series = msgspec.structs.replace(verdict.series, metric=metric)
+    calm = f"SELECT quantile(0.5)(measured) AS value FROM ({values_of(series)})"
+    return queries.rows(f"{calm} WHERE time < {moment(verdict.changed_from)}", _Number)[0].value or 0.0
+
+
+def _is_rate(verdict: Verdict) -> bool:
+    return METRICS[parent_of(verdict.series.metric)].family is Family.RATE
+
+
+def _told(verdict: Verdict, when: str, exchange: _Exchange) -> Example:
+    metric = METRICS[parent_of(verdict.series.metric)]
+    words = _WORDS.get(metric.name)
+    told = words[when == "after"] if words else quantity(exchange.measured, metric.unit)
+    where = ", ".join(f"{dimension}={value}" for dimension, value in verdict.series.segment) or "all traffic"
+    return Example(
+        when=when, time=exchange.time, where=f"{metric.title} · {where}", input=exchange.input, output=exchange.output,
+        why=told,
+    )  # fmt: skip
