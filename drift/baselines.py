@@ -35,9 +35,10 @@ class Slot:
     """Columns of a slot: sums over one or several neighbouring blocks."""
 
     START, END, EVENTS, SUM, SQUARES, RAW, EXPECTED = range(7)
-    SMALL, SMALL_SQUARES, SMALL_WEIGHT, LARGE, LARGE_SQUARES, LARGE_WEIGHT = range(7, 13)  # overdispersion
-    LEARNED = 13  # 1 when the baseline holds it already
-    WIDTH = 14
+    FLAT = 7  # the sum without the daily profile: what the level is learned from, at whatever hours it was seen
+    SMALL, SMALL_SQUARES, SMALL_WEIGHT, LARGE, LARGE_SQUARES, LARGE_WEIGHT = range(8, 14)  # overdispersion
+    LEARNED = 14  # 1 when the baseline holds it already
+    WIDTH = 15
 
 
 class Baselines:

@@ -104,6 +104,10 @@ class SequentialDetector(ABC):
         """Return the sums as they would be with the level moved by `shift` on the link scale."""
 
     @abstractmethod
+    def _flattened(self, events: Floats, sums: Floats, usual: Floats, flat: Floats) -> Floats:
+        """Return the sums as they would be if an event's expected value were `flat` and not `usual`."""
+
+    @abstractmethod
     def _season(self, rows: Ints, time: float) -> Floats:
         """Return the known daily profile's shift of the level, link scale."""
 
@@ -144,8 +148,7 @@ class SequentialDetector(ABC):
     def observe(self, window: Observation, share: Share) -> list[Alarm]:
         """Take one closed window; return what it makes the detector say."""
         rows = self._rows_of(window)
-        self._fill(rows, window)
-        self._watch_days(rows, window)
+        self._watch_days(rows, window, self._fill(rows, window))
         alarms = self._recoveries(rows, window)
         filled = self._part[rows, Slot.EVENTS]  # 0 where a recovery has just put the old baseline back
         look = rows[(filled >= BLOCK) | (self._interesting(window) & (filled > 0))]
@@ -159,16 +162,21 @@ class SequentialDetector(ABC):
         happened: NDArray[np.bool_] = window.sums != 0
         return happened
 
-    def _fill(self, rows: Ints, window: Observation) -> None:
-        expected = self._mean(self._levels(rows, window.start)) * window.events
+    def _fill(self, rows: Ints, window: Observation) -> Floats:
+        """Add the window to the blocks being filled; return its sums without the daily profile."""
+        level = self._learned_levels(rows)
+        usual = self._mean(level + self._season(rows, window.start))
+        flat = self._flattened(window.events, window.sums, usual, self._mean(level))
         fresh = self._part[rows, Slot.EVENTS] == 0
         self._part[rows[fresh], Slot.START] = window.start
         self._part[rows, Slot.END] = window.end
-        added = np.stack([window.events, window.sums, window.squares, window.raw, expected], axis=1)
-        self._part[rows, Slot.EVENTS : Slot.EXPECTED + 1] += added
+        expected = usual * window.events
+        added = np.stack([window.events, window.sums, window.squares, window.raw, expected, flat], axis=1)
+        self._part[rows, Slot.EVENTS : Slot.FLAT + 1] += added
         self._small[rows] += added[:, [0, 1, 4]]
         self._close_small(rows[self._small[rows, 0] >= _SMALL_BLOCK])
         self.baselines.record_hours(rows, window.start, window.events, window.sums)
+        return flat
 
     def _close_small(self, rows: Ints) -> None:
         if len(rows):
@@ -178,7 +186,7 @@ class SequentialDetector(ABC):
             self._part[rows, Slot.SMALL : Slot.LARGE] += self._clustering(rows, part)
             self._small[rows] = 0
 
-    def _watch_days(self, rows: Ints, window: Observation) -> None:
+    def _watch_days(self, rows: Ints, window: Observation, flat: Floats) -> None:
         day = window.start // DAY
         ended = self.baselines.start_day(rows, day)
         if len(ended):
@@ -186,13 +194,12 @@ class SequentialDetector(ABC):
             enough = (events >= BLOCK) & self.baselines.whole_day(ended)
             ended, events, sums = ended[enough], events[enough], sums[enough]
             self.baselines.record_level(ended, self._link(events, sums), self._noise(ended, events, sums))
-        self.baselines.record_day(rows, day, window.events, window.sums)
+        self.baselines.record_day(rows, day, window.events, flat)
 
-    def _levels(self, rows: Ints, time: float) -> Floats:
-        """Return the expected level now: what was learned, moved by the daily profile; link scale."""
+    def _learned_levels(self, rows: Ints) -> Floats:
+        """Return the levels that were learned, without the daily profile; link scale."""
         sums = self.baselines.sums[rows]
-        level: Floats = self._link(sums[:, Slot.EVENTS], sums[:, Slot.SUM]) + self._season(rows, time)
-        return level
+        return self._link(sums[:, Slot.EVENTS], sums[:, Slot.FLAT])
 
     def _judge(self, rows: Ints, closes: NDArray[np.bool_], window: Observation, share: Share) -> list[Alarm]:
         part = self._part[rows]
@@ -300,8 +307,8 @@ class SequentialDetector(ABC):
         return float((self._link(events, part[[Slot.SUM]]) - self._link(events, part[[Slot.EXPECTED]]))[0])
 
     def _flat(self, sums: Floats) -> float:
-        """Return the level of these sums, link scale."""
-        return float(self._link(sums[[Slot.EVENTS]], sums[[Slot.SUM]])[0])
+        """Return the level of these sums without the daily profile, link scale."""
+        return float(self._link(sums[[Slot.EVENTS]], sums[[Slot.FLAT]])[0])
 
     def _kind(self, row: int, effect: float) -> str:
         """Judge a change by its distance from the last page of its episode: small steps add up, and none is told twice."""
@@ -357,7 +364,8 @@ class SequentialDetector(ABC):
         episode.back = max(episode.back, 0.0) + self._return_ratio(row, episode, part, season)
         episode.back_sums = since.tolist()
         long_enough = episode.back >= _RECOVERED and since[Slot.EVENTS] >= BLOCK
-        if not long_enough or not self._is_back(row, episode, self._flat(since) - season, since):
+        level = float(self._link(since[[Slot.EVENTS]], since[[Slot.SUM]])[0]) - season
+        if not long_enough or not self._is_back(row, episode, level, since):
             return []
         return self._recover(row, episode, window, episode.back, _RECOVERED)
 

@@ -33,7 +33,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """How the run went. `before` are pages from before the change, `others` later ones that do not show it."""
+    """How the run went. `before` are the pages from before the change, `others` later ones beside the finding's."""
 
     planted: Planted
     finding: Finding | None
@@ -65,12 +65,12 @@ def judge(
     paged = [incident for incident in incidents if incident.paged_at is not None]
     before = [incident for incident in paged if incident.opened_at <= planted.at]
     after = [incident for incident in paged if incident.opened_at > planted.at]
-    found = [(incident, shown) for incident in after if (shown := _shown(planted, incident, verdicts)) is not None]
-    others = [incident for incident in after if incident not in [each for each, _ in found]]
-    if not found:
-        return Judgement(planted, None, before, others)
-    incident, by = found[0]
-    return Judgement(planted, _finding(planted, incident, by, events_between), before, others)
+    for incident in after:
+        by = _shown(planted, incident, verdicts)
+        if by is not None:
+            others = [other for other in after if other is not incident]
+            return Judgement(planted, _finding(planted, incident, by, events_between), before, others)
+    return Judgement(planted, None, before, after)
 
 
 def told(judgement: Judgement, budget: float) -> str:
@@ -98,11 +98,21 @@ def _shown(planted: Planted, incident: Incident, verdicts: Sequence[Verdict]) ->
 
 
 def _is_declared(planted: Planted, verdict: Verdict) -> bool:
-    return parent_of(verdict.series.metric) in {parent_of(name) for name in planted.incident.metrics}
+    return any(
+        parent_of(name) == parent_of(verdict.series.metric) and direction in {_way(verdict), "shift"}
+        for name, direction in planted.incident.metrics.items()
+    )
 
 
 def _follows(planted: Planted, verdict: Verdict) -> bool:
     return parent_of(verdict.series.metric) in planted.incident.may_move
+
+
+def _way(verdict: Verdict) -> str:
+    """Return which way the values moved: more of them in the low tail is down."""
+    if not verdict.series.metric.endswith(".low"):
+        return verdict.direction
+    return {"up": "down", "down": "up"}.get(verdict.direction, verdict.direction)
 
 
 def _finding(

@@ -68,6 +68,9 @@ class BetaBinomial(SequentialDetector):
         moved: Floats = events * rate * ratio / (1 - rate + rate * ratio)
         return moved
 
+    def _flattened(self, events: Floats, sums: Floats, usual: Floats, flat: Floats) -> Floats:
+        return sums * (flat / usual)
+
     def _season(self, rows: Ints, time: float) -> Floats:
         sums = self.baselines.sums[rows]
         pseudo = _PROFILE_HITS * (sums[:, Slot.EVENTS] + 1) / (sums[:, Slot.SUM] + 0.5)

@@ -69,6 +69,9 @@ class ClippedGaussian(SequentialDetector):
     def _moved(self, events: Floats, sums: Floats, shift: float) -> Floats:
         return sums + events * shift
 
+    def _flattened(self, events: Floats, sums: Floats, usual: Floats, flat: Floats) -> Floats:
+        return sums + events * (flat - usual)
+
     def _season(self, rows: Ints, time: float) -> Floats:
         return self.baselines.season(rows, time, np.full(len(rows), _PROFILE_EVENTS), lambda level: level)
 

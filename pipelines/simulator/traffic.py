@@ -62,7 +62,7 @@ def events(scenario: Scenario) -> Iterator[Interaction]:
     --------
     >>> first = next(events(Scenario(seed=7, services=("search",))))
     >>> first.service, first.operation, first.id
-    ('search', 'rewrite', '1')
+    ('search', 'ask', '1')
     """
     return (event for event, _ in labelled(scenario))
 

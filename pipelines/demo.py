@@ -1,0 +1,125 @@
+"""The demo: the main job in under a minute. Simulated traffic, everything else real: stream, detectors, page, store, report."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+from rich.console import Console
+
+from undertow.dashboards.model import Number
+from undertow.dashboards.report import render_report
+from undertow.dashboards.terminal import LiveView
+from undertow.dashboards.units import duration
+from undertow.pipelines.app import App, opened
+from undertow.pipelines.demo_judgement import Judgement, judge, told
+from undertow.pipelines.demo_live import Live, sent_pages
+from undertow.pipelines.demo_player import Player
+from undertow.pipelines.demo_queries import Queries
+from undertow.pipelines.demo_report import Story, compose
+from undertow.pipelines.settings import Ingest, Settings
+from undertow.pipelines.simulator import SCHEMAS, Planted, Scenario, ScenarioError
+from undertow.pipelines.simulator.world import ENVIRONMENT
+from undertow.pipelines.store_lock import holder
+from undertow.pipelines.watch import Pace
+
+__all__ = ["DemoError", "Played", "play", "run", "traffic"]
+
+MARKER = ".undertow-demo"
+HOURS = 2.0
+RATE = 15.0  # events a second of event time: slices, too, have their 2,000 events before the change
+_AT, _FOR = 0.5, 0.2  # shares of the traffic: before the incident, and while it lasts
+_FRAME_S, _LINE_S = 0.4, 1.0  # between frames on a terminal, and elsewhere
+_DELIVERY_S = 5.0  # the console gets so long for the last page
+
+
+class DemoError(RuntimeError):
+    """The demo cannot run there; the message says why and the way out."""
+
+
+class Played(msgspec.Struct, frozen=True):
+    """What came of it: the report, how the run is judged, and that in words."""
+
+    report: Path
+    judgement: Judgement
+    text: str
+
+
+class _Files:
+    """Everything that the demo writes, below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.marker = folder, folder / MARKER
+        self.data, self.traffic = folder / "data", folder / "traffic.jsonl"
+        self.pages, self.report = folder / "pages.txt", folder / "report.html"
+
+    def clear(self) -> None:
+        """Make the folder ready for a run: remove what an earlier run left, and nothing else.
+
+        Raises
+        ------
+        DemoError
+            The folder holds something that no demo wrote, or a demo is running there.
+        """
+        if self.folder.exists() and not self.marker.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            raise DemoError(f"'{self.folder}' holds something else than a demo; give another one: --folder NAME")
+        if (other := holder(self.data)) is not None:
+            raise DemoError(f"a demo is running in '{self.folder}' (process {other.pid}); give another one: --folder NAME")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.marker.touch()
+        for file in (self.traffic, self.pages, self.report):
+            file.unlink(missing_ok=True)
+        if self.data.exists():
+            shutil.rmtree(self.data)
+
+
+def traffic(incident: str, seconds: float, now: float, seed: int = 1) -> Scenario:
+    """Return two hours of a support assistant that end `seconds` after `now`, with the incident in their middle.
+
+    Examples
+    --------
+    >>> scenario = traffic("refusal_creep", 35.0, now=1_700_000_000.0)
+    >>> planted = scenario.incidents[0]
+    >>> scenario.end, planted.at - scenario.start, planted.until - planted.at
+    (1700000035.0, 3600.0, 1440.0)
+    """
+    length = HOURS * 3600
+    quiet = Scenario(
+        seed=seed, start=now + seconds - length, duration_s=length, rate_per_s=RATE, inline_schemas=False
+    )
+    return quiet.plant(incident, after_s=_AT * length, for_s=_FOR * length)
+
+
+def play(incident: str, folder: Path, seconds: float, seed: int = 1) -> Played:
+    """Play live traffic with an incident in it, page for it, and write the report.
+
+    Parameters
+    ----------
+    folder
+        Where store, traffic, pages and report go; what an earlier demo left there is removed.
+    seconds
+        How long the traffic takes to play.
+
+    Raises
+    ------
+    DemoError
+        The folder holds something else, or a demo runs there.
+    ScenarioError
+        There is no such incident.
+    """
+    console = Console(highlight=False)
+    if not seconds > 0:
+        raise ScenarioError(f"seconds = {seconds:g} must be above 0: how long the traffic takes to play")
+    played = run(traffic(incident, seconds, time.time() // 1, seed), folder, seconds, console)
+    console.print(f"\n{played.text}\n", markup=False, soft_wrap=True)
+    if console.is_terminal:
+        webbrowser.open(played.report.resolve().as_uri())
+    return played

@@ -1,0 +1,246 @@
+"""The demo's report: what happened, put together from the store when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from undertow.alerts.incident import ChangeKind, Incident, Level
+from undertow.alerts.ranking import ranked
+from undertow.alerts.text import http_is_green, page_text, slice_of
+from undertow.dashboards.model import (
+    ChangeMark,
+    Chart,
+    Example,
+    HttpLevel,
+    IncidentView,
+    Mark,
+    Number,
+    Period,
+    Point,
+    Report,
+    Row,
+    VersionView,
+)
+from undertow.drift.metrics import METRICS, parent_of
+from undertow.drift.statistics.proportions import wilson
+from undertow.drift.verdict import Series, Verdict
+from undertow.pipelines.demo_examples import examples
+from undertow.pipelines.demo_live import Sent, http_ok
+from undertow.pipelines.demo_queries import HttpBucket, Queries, Totals
+from undertow.pipelines.demo_queries import Level as Bucket
+
+__all__ = ["Story", "compose"]
+
+_POINTS = 60  # of a chart
+_CHARTS = 4  # of series that changed, one a metric
+_EXPLAINED = 2  # metrics with examples
+_ROWS = 12  # of an incident's table
+_Z95 = 1.96
+_BEGINNING_S = 600.0  # versions first seen so early were there from the start
+_STEADY = ("refusal_rate", "schema_violation_rate", "truncation_rate", "output_length", "input_length", "cost_per_task")
+_HTTP = {  # what classic monitoring shows: title, unit
+    "requests": ("requests", "/s"),
+    "errors": ("errors", "share of events"),
+    "p50": ("latency, median", "seconds"),
+    "p99": ("latency, 99th percentile", "seconds"),
+}
+_LEVELS = {"error_rate": ("errors", "share of events"), "latency_p50": ("latency, median", "seconds")}
+
+
+class Story(msgspec.Struct, frozen=True):
+    """What the store does not know: how the run is called, its headline numbers and remarks, the pages as sent."""
+
+    title: str
+    subject: str
+    numbers: list[Number]
+    notes: list[str]
+    sent: list[Sent]
+    budget: float
+
+
+def compose(queries: Queries, story: Story) -> Report:
+    """Return the report on everything that the store holds of the service."""
+    totals = queries.totals()
+    incidents = [each for each in queries.incidents() if each.paged_at is not None]
+    verdicts = queries.verdicts()
+    versions = queries.versions(totals.first + _BEGINNING_S)
+    mine = [each for each in incidents if each.service == queries.service]
+    return Report(
+        title=story.title,
+        generated_for=story.subject,
+        period=Period(totals.first, totals.last),
+        headline_numbers=story.numbers,
+        incidents=[_view(incident, story.sent) for incident in incidents],
+        charts=_charts(queries, mine, verdicts, versions, totals),
+        http=_http(queries, mine, totals),
+        versions=versions,
+        examples=_examples(queries, mine, totals),
+        false_page_budget=story.budget,
+        notes=story.notes,
+    )
+
+
+# -- incidents --------------------------------------------------------------------------------------------------------
+
+
+def _view(incident: Incident, sent: Sequence[Sent]) -> IncidentView:
+    pages = [each.text for each in sent if each.kind is ChangeKind.TRIGGER and incident.id in each.text]
+    return IncidentView(
+        id=incident.id,
+        headline=incident.headline,
+        severity=incident.severity,
+        service=incident.service,
+        opened_at=incident.opened_at,
+        changed_at=incident.changed_at,
+        changed_from=incident.changed_from,
+        changed_to=incident.changed_to,
+        paged_at=incident.paged_at,
+        resolved_at=incident.resolved_at,
+        resolution=incident.resolution,
+        rows=[_row(verdict) for verdict in ranked(incident.verdicts)[:_ROWS]],
+        http=[_level(level) for level in incident.http if level.metric in _LEVELS],
+        causes=[str(cause["text"]) for cause in incident.causes],
+        page_text=pages[0] if pages else page_text(incident),
+    )
+
+
+def _row(verdict: Verdict) -> Row:
+    metric = METRICS[verdict.series.metric]
+    return Row(
+        title=metric.title,
+        metric=metric.name,
+        unit=metric.unit,
+        where=slice_of(verdict.series),
+        before=verdict.before,
+        after=verdict.after,
+        direction=verdict.direction,
+        events=verdict.events,
+        seconds=verdict.detected_at - verdict.changed_at,
+    )
+
+
+def _level(level: Level) -> HttpLevel:
+    title, unit = _LEVELS[level.metric]
+    return HttpLevel(title, unit, level.before, level.after, http_is_green([level]) is not False)
+
+
+# -- charts -----------------------------------------------------------------------------------------------------------
+
+
+def _charts(
+    queries: Queries,
+    incidents: Sequence[Incident],
+    verdicts: Sequence[Verdict],
+    versions: Sequence[VersionView],
+    totals: Totals,
+) -> list[Chart]:
+    """Return the charts of what moved, one a metric and incident, and of what stayed as it was in the whole service."""
+    moved = [verdict for incident in incidents for verdict in _speakers(incident)]
+    told = {parent_of(verdict.series.metric) for incident in incidents for verdict in incident.verdicts}
+    steady = [Series(queries.service, queries.environment, (), metric) for metric in _STEADY if metric not in told]
+    width_s = _width(totals)
+    calm_until = min((incident.changed_from for incident in incidents), default=totals.last)
+    levels = queries.levels([*(verdict.series for verdict in moved), *steady], width_s, calm_until)
+    charts = [_plain(series, buckets, width_s) for series, buckets in zip([v.series for v in moved] + steady, levels, strict=True)]
+    back = {verdict.opened: verdict.detected_at for verdict in verdicts if verdict.kind == "recovered"}
+    marks = [Mark(each.first_seen, f"{each.dimension} {each.value}") for each in versions if each.service == queries.service]
+    return [
+        *(_changed(chart, verdict, marks, back.get(verdict.id)) for chart, verdict in zip(charts, moved, strict=False)),
+        *charts[len(moved) :],
+    ]
+
+
+def _speakers(incident: Incident) -> list[Verdict]:
+    """Return the verdicts that tell the incident, one a metric, a metric's tails with it."""
+    found: dict[str, Verdict] = {}
+    for verdict in ranked(verdict for verdict in incident.verdicts if verdict.kind == "page"):
+        found.setdefault(parent_of(verdict.series.metric), verdict)
+    return list(found.values())[:_CHARTS]
+
+
+def _plain(series: Series, buckets: Sequence[Bucket], width_s: float) -> Chart:
+    metric = METRICS[series.metric]
+    where = slice_of(series) if series.segment else ""
+    points = [_point(bucket, width_s) for bucket in buckets]
+    return Chart(
+        title=metric.title, metric=metric.name, unit=metric.unit, service=series.service, segment=where, points=points
+    )
+
+
+def _changed(chart: Chart, verdict: Verdict, versions: list[Mark], recovered_at: float | None) -> Chart:
+    return msgspec.structs.replace(
+        chart,
+        baseline=verdict.before,
+        change=ChangeMark(verdict.changed_at, verdict.changed_from, verdict.changed_to),
+        after=verdict.after,
+        detected_at=verdict.detected_at,
+        recovered_at=recovered_at,
+        versions=versions,
+    )
+
+
+def _point(bucket: Bucket, width_s: float) -> Point:
+    middle = bucket.t + width_s / 2
+    if bucket.hits is None:
+        return Point(middle, bucket.value, events=bucket.events)
+    low, high = wilson(np.array([float(bucket.hits)]), np.array([float(bucket.events)]), _Z95)
+    return Point(middle, bucket.value, float(low[0]), float(high[0]), bucket.events)
+
+
+def _width(totals: Totals) -> float:
+    return max(totals.last - totals.first, 1.0) / _POINTS
+
+
+# -- what classic monitoring saw ---------------------------------------------------------------------------------------
+
+
+def _http(queries: Queries, incidents: Sequence[Incident], totals: Totals) -> list[Chart]:
+    width_s = _width(totals)
+    buckets = queries.http(width_s)[1:-1]  # the first and the last stretch are not whole
+    ok = {name: True for name in _HTTP}
+    for incident in incidents:
+        until = incident.resolved_at or totals.last
+        before = [bucket for bucket in buckets if bucket.t + width_s <= incident.changed_at]
+        after = [bucket for bucket in buckets if incident.changed_at <= bucket.t <= until]
+        ok = {name: ok[name] and fine for name, fine in http_ok(before, after).items()}
+    changed = incidents[0] if incidents else None
+    return [_http_chart(queries.service, name, buckets, width_s, None if ok[name] else changed) for name in _HTTP]
+
+
+def _http_chart(
+    service: str, name: str, buckets: Sequence[HttpBucket], width_s: float, changed: Incident | None
+) -> Chart:
+    title, unit = _HTTP[name]
+    change = ChangeMark(changed.changed_at, changed.changed_from, changed.changed_to) if changed else None
+    points = [Point(bucket.t + width_s / 2, _read(bucket, name, width_s), events=bucket.requests) for bucket in buckets]
+    return Chart(title=title, metric=name, unit=unit, service=service, points=points, change=change)
+
+
+def _read(bucket: HttpBucket, name: str, width_s: float) -> float | None:
+    match name:
+        case "requests":
+            return bucket.requests / width_s
+        case "errors":
+            return bucket.errors / bucket.requests
+        case "p50":
+            return bucket.p50
+        case _:
+            return bucket.p99
+
+
+# -- examples ---------------------------------------------------------------------------------------------------------
+
+
+def _examples(queries: Queries, incidents: Sequence[Incident], totals: Totals) -> list[Example]:
+    """Return exchanges for the metrics that tell the incidents best and can be seen in a text."""
+    found: list[Example] = []
+    explained = 0
+    for incident in incidents:
+        for verdict in _speakers(incident):
+            pairs = examples(queries, verdict, incident.resolved_at or totals.last) if explained < _EXPLAINED else []
+            explained += bool(pairs)
+            found += pairs
+    return found
