@@ -14,8 +14,9 @@ from undertow.alerts.incident import Severity
 from undertow.drift.metrics import METRICS, Family, parent_of
 from undertow.drift.verdict import Estimate, Verdict
 
-__all__ = ["effect", "harmful", "is_rate", "lead", "ranked", "severity"]
+__all__ = ["effect", "harmful", "is_rate", "lead", "ranked", "severity", "without_repeats"]
 
+NEARLY_ALL = 0.9  # share of the events with which a slice is no slice
 SLICE_ADVANTAGE = 1.5  # a slice speaks for its metric only with an effect so many times that of the whole service
 CRITICAL_RATE_RATIO = 4.0
 CRITICAL_RATE_FROM = 0.01  # four times next to nothing wakes nobody
@@ -55,8 +56,9 @@ def harmful(verdict: Verdict) -> bool:
 
 
 def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """Return one verdict per metric, the best first: harm before gain, then evidence above the threshold, then breadth.
+    """Return one verdict per metric, the best first.
 
+    Harm comes before gain, a metric before its own tails, then evidence above the threshold, then breadth.
     The whole of the service speaks for its metric when the change is there; a slice does when its effect is
     `SLICE_ADVANTAGE` times larger, since the aggregate then only shows the slice diluted.
     """
@@ -64,7 +66,30 @@ def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
     for verdict in verdicts:
         by_metric[verdict.series.metric].append(verdict)
     chosen = [_speaker(group) for group in by_metric.values()]
-    return sorted(chosen, key=lambda v: (not harmful(v), v.threshold - v.statistic, len(v.series.segment), v.id))
+    told = {(verdict.series.metric, harmful(verdict)) for verdict in chosen}
+
+    def order(verdict: Verdict) -> tuple[bool, bool, float, int, str]:
+        hurts, metric = harmful(verdict), verdict.series.metric
+        tail = metric != parent_of(metric) and (parent_of(metric), hurts) in told
+        return (not hurts, tail, verdict.threshold - verdict.statistic, len(verdict.series.segment), verdict.id)
+
+    return sorted(chosen, key=order)
+
+
+def without_repeats(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Return the verdicts without those of slices that are nearly all of the traffic and say what the whole says."""
+    known = list(verdicts)
+    whole = {
+        (verdict.series.metric, verdict.direction): verdict.before.events
+        for verdict in known
+        if not verdict.series.segment
+    }
+    return [
+        verdict
+        for verdict in known
+        if not verdict.series.segment
+        or verdict.before.events < NEARLY_ALL * whole.get((verdict.series.metric, verdict.direction), math.inf)
+    ]
 
 
 def lead(verdicts: Iterable[Verdict]) -> Verdict:

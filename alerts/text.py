@@ -9,7 +9,7 @@ from itertools import islice
 from undertow.alerts.formats import clock, duration, format_estimate, format_move, relative, title, utc
 from undertow.alerts.incident import Incident, Level, State
 from undertow.alerts.query import query
-from undertow.alerts.ranking import effect, is_rate, lead, ranked
+from undertow.alerts.ranking import effect, is_rate, lead, ranked, without_repeats
 from undertow.drift.metrics import parent_of
 from undertow.drift.verdict import Series, Verdict
 
@@ -57,8 +57,11 @@ def slice_of(series: Series) -> str:
 
 
 def moved(incident: Incident, limit: int = ROW_LIMIT) -> list[str]:
-    """Return one line for each series that moved, those worth a page and the largest effects first."""
-    rows = sorted(incident.verdicts, key=lambda v: (v.kind != "page", -abs(effect(v)), v.id))
+    """Return one line for each series that moved: those worth a page, all traffic, and the largest effects first."""
+    rows = sorted(
+        without_repeats(incident.verdicts),
+        key=lambda v: (v.kind != "page", bool(v.series.segment), "." in v.series.metric, -abs(effect(v)), v.id),
+    )
     lines = [_row(verdict, incident) for verdict in islice(rows, limit)]
     return lines + ([f"and {len(rows) - limit} more"] if len(rows) > limit else [])
 

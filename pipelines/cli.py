@@ -47,7 +47,9 @@ def demo(
     """Play live traffic in which behaviour shifts while HTTP metrics stay green, and page for it."""
     from undertow.pipelines.demo import play
 
-    typer.echo(f"report: {play(incident, folder, seconds)}")
+    played = play(incident, folder, seconds)
+    typer.echo(f"report: {played.report}")
+    raise typer.Exit(0 if played.judgement.passed else 1)
 
 
 @app.command()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
 import webbrowser
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TextIO
 
 import msgspec
 from rich.console import Console
@@ -26,7 +24,7 @@ from undertow.pipelines.demo_player import Player
 from undertow.pipelines.demo_queries import Queries
 from undertow.pipelines.demo_report import Story, compose
 from undertow.pipelines.settings import Ingest, Settings
-from undertow.pipelines.simulator import SCHEMAS, Planted, Scenario, ScenarioError
+from undertow.pipelines.simulator import SCHEMAS, Scenario, ScenarioError
 from undertow.pipelines.simulator.world import ENVIRONMENT
 from undertow.pipelines.store_lock import holder
 from undertow.pipelines.watch import Pace
@@ -69,10 +67,16 @@ class _Files:
         DemoError
             The folder holds something that no demo wrote, or a demo is running there.
         """
-        if self.folder.exists() and not self.marker.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+        if (
+            self.folder.exists()
+            and not self.marker.exists()
+            and (not self.folder.is_dir() or any(self.folder.iterdir()))
+        ):
             raise DemoError(f"'{self.folder}' holds something else than a demo; give another one: --folder NAME")
         if (other := holder(self.data)) is not None:
-            raise DemoError(f"a demo is running in '{self.folder}' (process {other.pid}); give another one: --folder NAME")
+            raise DemoError(
+                f"a demo is running in '{self.folder}' (process {other.pid}); give another one: --folder NAME"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         self.marker.touch()
         for file in (self.traffic, self.pages, self.report):
@@ -92,9 +96,7 @@ def traffic(incident: str, seconds: float, now: float, seed: int = 1) -> Scenari
     (1700000035.0, 3600.0, 1440.0)
     """
     length = HOURS * 3600
-    quiet = Scenario(
-        seed=seed, start=now + seconds - length, duration_s=length, rate_per_s=RATE, inline_schemas=False
-    )
+    quiet = Scenario(seed=seed, start=now + seconds - length, duration_s=length, rate_per_s=RATE, inline_schemas=False)
     return quiet.plant(incident, after_s=_AT * length, for_s=_FOR * length)
 
 
@@ -120,6 +122,91 @@ def play(incident: str, folder: Path, seconds: float, seed: int = 1) -> Played:
         raise ScenarioError(f"seconds = {seconds:g} must be above 0: how long the traffic takes to play")
     played = run(traffic(incident, seconds, time.time() // 1, seed), folder, seconds, console)
     console.print(f"\n{played.text}\n", markup=False, soft_wrap=True)
-    if console.is_terminal:
+    if console.is_terminal and _has_display():
         webbrowser.open(played.report.resolve().as_uri())
     return played
+
+
+def run(scenario: Scenario, folder: Path, seconds: float, console: Console) -> Played:
+    """Play the scenario, which has one incident, and judge what was paged; `play` says what may go wrong."""
+    files = _Files(folder)
+    files.clear()
+    settings = Settings(data=str(files.data), ingest=Ingest(schemas=dict(SCHEMAS)))
+    frame_s = _FRAME_S if console.is_terminal else _LINE_S
+    service = scenario.incidents[0].incident.services[0]
+    began = time.monotonic()
+    with ExitStack() as stack:
+        pages = stack.enter_context(files.pages.open("w", encoding="utf-8"))
+        app = stack.enter_context(
+            opened(settings, [str(files.traffic)], follow=True, console=pages, pace=Pace(seconds=frame_s), serve=False)
+        )
+        queries = Queries(files.data, service, ENVIRONMENT)
+        stack.callback(queries.close)
+        live = Live(scenario, app, queries, files.pages)
+        _watch(app, live, Player(scenario, files.traffic, scenario.duration_s / seconds), console, frame_s)
+        judgement = judge(scenario.incidents[0], queries.incidents(), queries.verdicts(), queries.events_between)
+        text = told(judgement, settings.budget.false_pages_per_week)
+        story = _story(scenario, queries, judgement, text, files, settings, time.monotonic() - began)
+        files.report.write_text(render_report(compose(queries, story)), encoding="utf-8")
+    return Played(files.report, judgement, text)
+
+
+def _watch(app: App, live: Live, player: Player, console: Console, frame_s: float) -> None:
+    """Let the watch follow the traffic to its end, with a frame now and then."""
+    with player, LiveView(console) as view:
+        drawn = -frame_s
+
+        def after_step() -> None:
+            nonlocal drawn
+            player.check()
+            if time.monotonic() - drawn >= frame_s:
+                view.update(live.frame())
+                drawn = time.monotonic()
+            if player.done and app.watch.taken == player.written:
+                app.stop()
+
+        app.run(after_step)
+        _wait_for_delivery(app)
+        view.update(live.frame(done=True))
+
+
+def _wait_for_delivery(app: App) -> None:
+    """Let the pager's thread bring the last pages to the console."""
+    patience = time.monotonic() + _DELIVERY_S
+    while app.status()["undelivered"] and time.monotonic() < patience:
+        time.sleep(0.05)
+
+
+def _story(
+    scenario: Scenario,
+    queries: Queries,
+    judgement: Judgement,
+    text: str,
+    files: _Files,
+    settings: Settings,
+    took_s: float,
+) -> Story:
+    totals = queries.totals()
+    finding, planted = judgement.finding, judgement.planted
+    delay = Number("after the change", duration(finding.delay_s), "paged" if finding else "") if finding else None
+    return Story(
+        title="demo",
+        subject=f"a simulated support assistant, incident {planted.name}",
+        numbers=[
+            Number("events", f"{totals.events:,}", f"{totals.unreadable} unreadable"),
+            *([delay] if delay else []),
+            Number("false pages before the change", str(len(judgement.before))),
+        ],
+        notes=[
+            *text.splitlines(),
+            f"Seed {scenario.seed}, {duration(scenario.duration_s)} of event time played in {duration(took_s)}; "
+            "the traffic is simulated, everything else is what `undertow run` does.",
+        ],
+        sent=sent_pages(files.pages),
+        budget=settings.budget.false_pages_per_week,
+    )
+
+
+def _has_display() -> bool:
+    """Tell whether a browser would open beside the terminal, not in it."""
+    return sys.platform in {"darwin", "win32"} or any(name in os.environ for name in ("DISPLAY", "WAYLAND_DISPLAY"))

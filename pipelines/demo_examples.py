@@ -72,7 +72,9 @@ def _pairs(verdict: Verdict, level: float, until: float) -> str:
     drawn = "ORDER BY cityHash64(id) LIMIT"
     after = f"""{calls} AND {_shows(verdict, level)} AND time >= {moment(verdict.changed_at)}
         AND time < {moment(until)} {drawn} {_SHOWN}"""
-    before = f"""{calls} AND {_ordinary(verdict, level)} AND time < {moment(verdict.changed_from)} {drawn} {_CANDIDATES}"""
+    before = (
+        f"""{calls} AND {_ordinary(verdict, level)} AND time < {moment(verdict.changed_from)} {drawn} {_CANDIDATES}"""
+    )
     return f"""SELECT old.exchange AS before, new.exchange AS after FROM ({after}) AS new INNER JOIN ({before}) AS old USING operation
         ORDER BY ngramDistance(new.asked, old.asked), new.asked, old.asked LIMIT 1 BY new.asked LIMIT {_PAIRS}"""
 

@@ -48,14 +48,14 @@ class Sent(msgspec.Struct, frozen=True):
 def sent_pages(path: Path) -> list[Sent]:
     """Return what the console channel has written into a file, oldest first."""
     _, *parts = _PAGE.split(path.read_text(encoding="utf-8"))
-    return [Sent(ChangeKind(kind.lower()), text.strip("\n")) for kind, text in zip(parts[::2], parts[1::2], strict=True)]
+    return [
+        Sent(ChangeKind(kind.lower()), text.strip("\n")) for kind, text in zip(parts[::2], parts[1::2], strict=True)
+    ]
 
 
 def http_ok(before: Sequence[HttpBucket], after: Sequence[HttpBucket]) -> dict[str, bool]:
     """Tell of each metric of classic monitoring whether a threshold alert would have kept quiet."""
-    errors, p50, p99 = (
-        [_mean(side, name) for side in (before, after)] for name in ("errors", "p50", "p99")
-    )
+    errors, p50, p99 = ([_mean(side, name) for side in (before, after)] for name in ("errors", "p50", "p99"))
     return {
         "requests": True,  # more or less traffic is nobody's fault
         "errors": http_is_green([Level("error_rate", *errors)]) is not False,

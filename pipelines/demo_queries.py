@@ -16,7 +16,18 @@ from undertow.drift.verdict import Series, Verdict
 from undertow.pipelines.clickhouse import DATABASE
 from undertow.pipelines.engine import Engine, Statement, quoted
 
-__all__ = ["COLUMNS", "HttpBucket", "Level", "Queries", "Totals", "calls_of", "moment", "seconds_of", "tail_of", "values_of"]
+__all__ = [
+    "COLUMNS",
+    "HttpBucket",
+    "Level",
+    "Queries",
+    "Totals",
+    "calls_of",
+    "moment",
+    "seconds_of",
+    "tail_of",
+    "values_of",
+]
 
 COLUMNS = {  # metric → column of `interactions` that it is measured from
     "refusal_rate": "refused",

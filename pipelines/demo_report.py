@@ -144,9 +144,14 @@ def _charts(
     width_s = _width(totals)
     calm_until = min((incident.changed_from for incident in incidents), default=totals.last)
     levels = queries.levels([*(verdict.series for verdict in moved), *steady], width_s, calm_until)
-    charts = [_plain(series, buckets, width_s) for series, buckets in zip([v.series for v in moved] + steady, levels, strict=True)]
+    charts = [
+        _plain(series, buckets, width_s)
+        for series, buckets in zip([v.series for v in moved] + steady, levels, strict=True)
+    ]
     back = {verdict.opened: verdict.detected_at for verdict in verdicts if verdict.kind == "recovered"}
-    marks = [Mark(each.first_seen, f"{each.dimension} {each.value}") for each in versions if each.service == queries.service]
+    marks = [
+        Mark(each.first_seen, f"{each.dimension} {each.value}") for each in versions if each.service == queries.service
+    ]
     return [
         *(_changed(chart, verdict, marks, back.get(verdict.id)) for chart, verdict in zip(charts, moved, strict=False)),
         *charts[len(moved) :],

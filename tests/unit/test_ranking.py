@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from undertow.alerts.incident import Severity
-from undertow.alerts.ranking import effect, harmful, lead, ranked, severity
+from undertow.alerts.ranking import effect, harmful, lead, ranked, severity, without_repeats
 from undertow.drift.metrics import METRICS
 from undertow.drift.verdict import Estimate, Verdict
 
@@ -92,3 +92,20 @@ def test_harm_is_the_metric_s_own_direction(metric: str, before: float, after: f
 def test_severity(verdicts: list[Verdict], said: Severity) -> None:
     """Large or many: critical; no harm: warning; else error; notices and tails of a metric do not add to it."""
     assert severity(verdicts) is said
+
+
+def test_a_metric_speaks_before_its_own_tails() -> None:
+    tail, mean = one("output_length.high", 0.01, 0.2, statistic=99), one("output_length", 300, 500, statistic=18)
+    assert ranked([tail, mean]) == [mean, tail]
+    assert ranked([tail, one("refusal_rate", 0.02, 0.1, statistic=18)])[0] is tail
+
+
+def test_a_slice_that_is_nearly_all_of_the_traffic_is_not_told_again() -> None:
+    whole, copy = one("refusal_rate", 0.02, 0.10), one("refusal_rate", 0.02, 0.10, response_model="only-one")
+    part = msgspec.structs.replace(
+        one("refusal_rate", 0.02, 0.2, region="eu"), before=msgspec.structs.replace(whole.before, events=300)
+    )
+    whole = msgspec.structs.replace(whole, before=msgspec.structs.replace(whole.before, events=1000))
+    copy = msgspec.structs.replace(copy, before=msgspec.structs.replace(whole.before, events=990))
+    assert without_repeats([copy, whole, part]) == [whole, part]
+    assert without_repeats([copy]) == [copy]

@@ -1,0 +1,171 @@
+"""`undertow run` beside which the other commands work: it follows a file, serves its store, takes decisions, stops cleanly."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+import httpx
+import pytest
+
+from undertow.pipelines.simulator import Scenario, generate
+from undertow.pipelines.store_lock import holder
+
+PATIENCE_S = 90.0
+START = time.time() - 5400  # a scenario of an hour and a half that ends now
+
+
+class Running:
+    """A watch in a process of its own, following a file that the test writes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.traffic, self.config, self.data = folder / "app.jsonl", folder / "undertow.toml", folder / "data"
+        self.traffic.touch()
+        self.config.write_text(
+            f'data = "{self.data}"\n[ingest]\npaths = ["{self.traffic}"]\nidle_tick_s = 0.5\nallowed_lateness_s = 1\n'
+            '[store]\nlisten = "127.0.0.1:0"\ncommit_s = 0.3\n'
+        )
+        self.log = folder / "log"
+        self.start()
+
+    def start(self) -> None:
+        """Start the watch and wait for its port."""
+        command = [sys.executable, "-m", "undertow.pipelines.cli", "run", "-c", str(self.config)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        self.url = self._wait_for_url()
+
+    def _wait_for_url(self) -> str:
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until and self.process.poll() is None:
+            running = holder(self.data)
+            if running and running.url:
+                return running.url
+            time.sleep(0.05)
+        raise AssertionError(f"the watch did not start: {self.log.read_text()}")
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run another command with the same configuration."""
+        full = [sys.executable, "-m", "undertow.pipelines.cli", *words, "-c", str(self.config)]
+        return subprocess.run(full, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = httpx.get(f"{self.url}/status").json()
+        return found
+
+    def wait_for(self, name: str, least: float) -> dict[str, Any]:
+        """Wait until a number of the status has reached a value."""
+        until = time.monotonic() + PATIENCE_S
+        while (status := self.status())[name] < least:
+            assert time.monotonic() < until, f"{name} stays at {status[name]}, wanted {least}"
+            time.sleep(0.1)
+        return status
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A watch that has read an incident: refusals rise after an hour."""
+    watch = Running(tmp_path_factory.mktemp("run"))
+    scenario = Scenario(seed=4, start=START, duration_s=5300, rate_per_s=6).plant("refusal_creep", after_s=3000)
+    with watch.traffic.open("ab") as file:
+        file.writelines(generate(scenario))
+    yield watch
+    watch.process.kill()
+    watch.process.wait()
+
+
+def test_what_was_written_is_read_judged_and_stored(running: Running) -> None:
+    """Events reach the store, and the incident is open while the watch goes on."""
+    lines = running.traffic.read_bytes().count(b"\n")
+    status = running.wait_for("events", lines)
+    assert (status["events"], status["rejected"], status["duplicates"]) == (lines, 0, 0)
+    assert running.wait_for("rows", lines)["records"] == lines
+    assert running.wait_for("open_incidents", 1)["states"]["changed"] > 0
+
+
+def test_sql_answers_beside_the_running_watch(running: Running) -> None:
+    """`undertow sql` asks the port, as does any ClickHouse client."""
+    events = running.status()["events"]
+    answer = running.command("sql", "--json", "SELECT count() AS n FROM interactions")
+    assert json.loads(answer.stdout) == {"n": events}
+    host, port = running.url.removeprefix("http://").split(":")
+    with clickhouse_connect.get_client(host=host, port=int(port)) as client:
+        assert client.query("SELECT count() FROM interactions").result_rows == [(events,)]
+
+
+def test_the_incident_is_listed_and_explained(running: Running) -> None:
+    """Its id leads from the list to the page."""
+    incident = json.loads(running.command("incidents", "--json").stdout.splitlines()[-1])
+    page = running.command("explain", incident["id"]).stdout
+    assert "answers that refuse" in page
+    assert "v48" in page
+    assert running.command("explain", "nosuchid").stderr.startswith("undertow: no incident 'nosuchid'")
+
+
+def test_status_says_what_can_page(running: Running) -> None:
+    """A person reads how many series can page and which still learn."""
+    text = running.command("status").stdout
+    assert "running at http://127.0.0.1:" in text
+    assert "can page" in text
+    assert "learning" in text
+
+
+def test_the_monitors_own_numbers_are_there_for_prometheus(running: Running) -> None:
+    """Counters and gauges come from the running watch."""
+    metrics = httpx.get(f"{running.url}/metrics").text
+    assert f"undertow_events_total {float(running.status()['events'])}" in metrics
+    assert 'undertow_series{state="watching"}' in metrics
+    assert httpx.get(f"{running.url}/healthz").status_code == 200
+
+
+def test_a_declared_deployment_is_a_version_seen(running: Running) -> None:
+    """`undertow deploy` becomes a suspect for what shifts around it."""
+    told = running.command("deploy", "prompt v50", "--service", "support", "--environment", "prod")
+    assert (told.returncode, json.loads(told.stdout)) == (0, {"declared": "prompt v50"})
+    until = time.monotonic() + PATIENCE_S
+    query = "SELECT count() AS n FROM versions WHERE declared = 'prompt v50'"
+    while json.loads(running.command("sql", "--json", query).stdout) != {"n": 1}:
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def test_a_false_page_is_marked_and_closed(running: Running) -> None:
+    """`undertow false` resolves the incident; a second time there is none to resolve."""
+    open_ones = json.loads(running.command("sql", "--json", "SELECT id FROM incidents WHERE state = 'paged'").stdout)
+    told = running.command("false", open_ones["id"])
+    assert json.loads(told.stdout) == {"incident": open_ones["id"], "resolution": "false"}
+    again = running.command("false", open_ones["id"])
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "no incident" in again.stderr
+
+
+def test_a_silent_source_closes_its_windows_by_the_clock(running: Running) -> None:
+    """Nothing more is written, and yet the watermark moves on."""
+    before = running.status()["watermark"]
+    assert running.wait_for("watermark", before + 10)["events"] > 0
+
+
+def test_a_second_watch_on_the_same_data_is_refused_in_one_sentence(running: Running) -> None:
+    """The message names the process that has it."""
+    second = running.command("run")
+    assert second.returncode == 2
+    assert str(running.process.pid) in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_restart_goes_on_and_counts_nothing_twice(running: Running) -> None:
+    """SIGTERM commits and ends with 0; what is appended meanwhile is read by the next run."""
+    events = running.status()["events"]
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(PATIENCE_S) == 0
+    line = json.dumps({"id": "new", "time": time.time(), "service": "support", "output": "Hello."})
+    with running.traffic.open("a") as file:
+        file.write(line + "\n" + line + "\nnot json\n")
+    running.start()
+    status = running.wait_for("rejected", 1)
+    assert (status["events"], status["duplicates"]) == (events + 1, 1)
