@@ -18,6 +18,7 @@ from undertow.drift.budget import Share
 from undertow.drift.detector import Alarm, Observation, Progress, SeriesSettings
 from undertow.drift.statistics.proportions import jeffreys
 from undertow.drift.verdict import Estimate
+from undertow.drift.windows import SERIES_METRICS
 
 __all__ = ["River", "RiverDetector"]
 
@@ -72,7 +73,7 @@ class RiverDetector(ABC):
         return alarms
 
     def _feed(self, series: int, values: np.ndarray[Any, np.dtype[np.float64]], window: Observation) -> list[Alarm]:
-        order = np.random.default_rng([int(window.start), series]).permutation(len(values))
+        order = np.random.default_rng(abs(int(window.start))).permutation(len(values))
         fed = self._fed.setdefault(series, _Fed([], []))
         if len(fed.values) >= _KEPT:
             self._forget(series, fed)
@@ -104,12 +105,14 @@ class RiverDetector(ABC):
     def _alarm(self, series: int, fed: _Fed, window: Observation) -> Alarm:
         width = int(getattr(self._river[series], "width", 0)) or _RECENT
         recent = max(min(width, len(fed.values) - 1), 1)
-        before, after = self._estimate(fed.values[:-recent]), self._estimate(fed.values[-recent:])
+        before = self._estimate(series, fed.values[:-recent])
+        after = self._estimate(series, fed.values[-recent:])
+        direction = "up" if after.value > before.value else "down"
         changed_at = _start_of(fed, len(fed.values) - recent)
         return Alarm(
             series=series,
-            kind="page",
-            direction="up" if after.value > before.value else "down",
+            kind="page" if self._harmful(series, direction) and len(fed.values) >= self._strict_events else "notice",
+            direction=direction,
             changed_at=changed_at,
             changed_from=fed.windows[0][0],
             changed_to=window.end,
@@ -121,9 +124,14 @@ class RiverDetector(ABC):
             reason=f"river's {self.name} detected a change; its alarms are outside the budget of false pages",
         )
 
-    def _estimate(self, values: list[float]) -> Estimate:
+    def _harmful(self, series: int, direction: str) -> bool:
+        settings = self._settings.get(series % SERIES_METRICS)
+        return settings is None or settings.harm in {direction, "both"}
+
+    def _estimate(self, series: int, values: list[float]) -> Estimate:
         array = np.array(values or [0.0])
-        if set(np.unique(array)) <= {0.0, 1.0}:
+        settings = self._settings.get(series % SERIES_METRICS)
+        if settings is None or not settings.logarithmic:
             low, high = jeffreys(float(array.sum()), float(len(array)))
             return Estimate(float(array.mean()), low, high, len(array))
         half = 1.96 * float(array.std()) / len(array) ** 0.5
@@ -139,7 +147,8 @@ class RiverDetector(ABC):
         fed = self._fed.get(series)
         if fed is None:
             return None
-        return Progress(len(fed.values), self._strict_events, self._strict_events, self._estimate(fed.values), None)
+        level = self._estimate(series, fed.values)
+        return Progress(len(fed.values), self._strict_events, self._strict_events, level, None)
 
     def levels(self, series: int, since: float) -> tuple[Estimate, Estimate] | None:
         """Return the level before and since a time, None if one of them is unknown."""
@@ -147,7 +156,9 @@ class RiverDetector(ABC):
         if fed is None:
             return None
         split = sum(count for start, count in fed.windows if start < since)
-        return self._estimate(fed.values[:split]), self._estimate(fed.values[split:])
+        if not 0 < split < len(fed.values):
+            return None
+        return self._estimate(series, fed.values[:split]), self._estimate(series, fed.values[split:])
 
     def snapshot(self) -> dict[str, Any]:
         """Return what each series was fed."""

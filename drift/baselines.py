@@ -147,7 +147,7 @@ class Baselines:
         self.fresh[row] = time
 
     def set_aside(self, row: int, slots: Floats) -> None:
-        """Take slots that hold another level than the baseline out of the daily profile, each in the hour of its start."""
+        """Take slots of another level than the baseline's out of the daily profile, each in the hour of its start."""
         hours = (slots[:, Slot.START] % DAY // 3600).astype(np.int64)
         np.subtract.at(self.hours[row], hours, slots[:, [Slot.EVENTS, Slot.SUM]])
         self.hours[row, self.hours[row, :, 0] <= 0] = 0
@@ -199,7 +199,7 @@ class Baselines:
         return ended
 
     def whole_day(self, rows: Ints) -> NDArray[np.bool_]:
-        """Return which rows have followed one level through the whole of their last day: half of one is half of a season."""
+        """Return which rows kept one level all through their last day: half a day is half a season."""
         whole: NDArray[np.bool_] = self.fresh[rows] <= self.days[rows, 0] * DAY
         return whole
 

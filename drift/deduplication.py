@@ -42,7 +42,7 @@ class Deduplication:
     """
 
     def __init__(self, horizon: float, limit: int = 4_000_000, state: DeduplicationState | None = None) -> None:
-        self._horizon, self._limit = horizon, limit
+        self._horizon, self._half = horizon, max(limit // 2, 1)
         self._state = state or DeduplicationState(-np.inf, {}, {}, 0, 0, 0)
 
     @property
@@ -62,12 +62,14 @@ class Deduplication:
     def admit(self, events: Sequence[Interaction], checksums: Sequence[int], clock: Floats) -> NDArray[np.bool_]:
         """Return which events are new; `clock` is the largest event time seen when each of them was read."""
         epochs = np.floor(clock / self._horizon).tolist()
-        keys = [xxhash.xxh3_64_intdigest(f"{event.service}\x1f{event.id}".encode()) for event in events]
+        keys = [
+            xxhash.xxh3_64_intdigest(f"{event.service}\x1f{event.id}".encode("utf-8", "replace")) for event in events
+        ]
         return np.array([self._new(*entry) for entry in zip(keys, checksums, epochs, strict=True)], dtype=bool)
 
     def _new(self, key: int, checksum: int, epoch: float) -> bool:
         state = self._state
-        if epoch != state.epoch or len(state.current) >= self._limit:
+        if epoch != state.epoch or len(state.current) >= self._half:
             self._turn(epoch)
         known = state.current.get(key)
         if known is None:
@@ -81,6 +83,6 @@ class Deduplication:
 
     def _turn(self, epoch: float) -> None:
         state = self._state
-        state.forgotten_early += epoch == state.epoch
+        state.forgotten_early += len(state.previous) if epoch == state.epoch else 0
         state.previous = state.current if epoch <= state.epoch + 1 else {}
         state.current, state.epoch = {}, epoch

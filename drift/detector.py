@@ -37,12 +37,15 @@ class SeriesSettings:
         Amplitude (link scale) that a daily cycle may have before it is known.
     harm
         "up", "down", "both" or "none": only a change in a harmful direction is a page.
+    logarithmic
+        Whether the values are logarithms of the metric.
     """
 
     band: float
     page_from: float
     season: float
     harm: str
+    logarithmic: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class Observation:
     cells: tuple[Ints, Floats, Ints]
 
     def __post_init__(self) -> None:
+        if not all(np.all(np.isfinite(column)) for column in self.cells):
+            raise ValueError(f"window {self.start}–{self.end}: cells must be finite numbers, got {self.cells!r}")
         for name in ("events", "sums", "squares", "raw", "since"):
             values = getattr(self, name)
             if len(values) != len(self.series) or not np.all(np.isfinite(values)):

@@ -45,7 +45,7 @@ class Metric:
     floor: float = 1.0
     band: float = 0.1
     page_from: float = 1.25
-    season: float = 1.5
+    season: float = 1.75  # 1 ± 50 %: a trough lies by a factor of 3 below its peak
 
 
 def _rate(name: str, title: str, harm: str = "up") -> Metric:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from undertow.drift.budget import WEEK, Share
 from undertow.drift.detector import Alarm, Detector, Observation, Progress, SeriesSettings
 from undertow.drift.detectors import DETECTORS
-from undertow.drift.metrics import METRICS, Family, Metric, resolve
+from undertow.drift.metrics import METRICS, Family, Metric, parent_of, resolve
 from undertow.drift.scales import Scaled, Scales
 from undertow.drift.segments import Group
 from undertow.drift.verdict import Estimate, Series, Verdict, verdict_id
@@ -82,7 +82,8 @@ class Monitor:
     def __init__(self, config: MonitorConfig, groups: Sequence[Group]) -> None:
         self._config, self._groups = config, groups
         self._scales = Scales(config.strict_events, config.min_events)
-        self._watched = np.array([metric.name not in config.metrics_off for metric in _NUMBERED])
+        off = set(config.metrics_off)  # a metric takes its tails along
+        self._watched = np.array([off.isdisjoint({metric.name, parent_of(metric.name)}) for metric in _NUMBERED])
         self._positive = np.array([metric.family is Family.POSITIVE for metric in MEASURED])
         chosen = [config.detectors.get(metric.name, _DEFAULTS[metric.family]) for metric in _NUMBERED]
         settings = {number: _settings(metric, config) for number, metric in enumerate(_NUMBERED)}
@@ -145,7 +146,10 @@ class Monitor:
         """Take the state of a snapshot that was made with the same metrics and detectors."""
         names = [metric.name for metric in _NUMBERED]
         if state["metrics"] != names or set(state["detectors"]) != set(self._detectors):
-            raise ValueError("the snapshot follows other metrics or detectors than this configuration")
+            raise ValueError(
+                "the saved state follows other metrics or detectors than this configuration; go back, or move the "
+                "state away to learn anew"
+            )
         for name, detector in self._detectors.items():
             detector.restore(state["detectors"][name])
         self._scales.restore(state["scales"])
@@ -213,7 +217,8 @@ class _Part(NamedTuple):
 
 def _settings(metric: Metric, config: MonitorConfig) -> SeriesSettings:
     band, page_from = config.bands.get(metric.name, metric.band), config.page_from.get(metric.name, metric.page_from)
-    return SeriesSettings(float(np.log1p(band)), float(np.log(page_from)), float(np.log(metric.season)), metric.harm)
+    links = (float(np.log1p(band)), float(np.log(page_from)), float(np.log(metric.season)))
+    return SeriesSettings(*links, metric.harm, metric.family is Family.POSITIVE)
 
 
 def _state(progress: Progress) -> str:

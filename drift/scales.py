@@ -65,6 +65,7 @@ class Scales:
         freed = self._wait(series, bins, counts, start)
         if freed:
             series, bins, counts = self._join(series, bins, counts, freed)
+        self._fit_tails(np.unique(series))
         return self._scaled(series, bins, counts, before, start, freed)
 
     def _grow(self, series: Ints) -> None:
@@ -88,10 +89,14 @@ class Scales:
             if np.isnan(self._clip[number, 0]) and total >= self._strict_events:
                 self._clip[number] = _clip_of(self._waiting[number])
                 freed[number] = self._since[number]
-            if total >= self._min_events:
+        return freed
+
+    def _fit_tails(self, found: Ints) -> None:
+        """Fit the tails of the series that have waited long enough, after what waited has been joined."""
+        for number in found[self._tails[found, 0] < 0].tolist():
+            if sum(self._waiting[number].values()) >= self._min_events:
                 self._tails[number] = _tails_of(self._waiting.pop(number))
                 del self._since[number]
-        return freed
 
     def _join(self, series: Ints, bins: Ints, counts: Ints, freed: dict[int, float]) -> tuple[Ints, Ints, Ints]:
         """Put what had waited in place of this window's cells of the series that have just got their clip."""

@@ -61,7 +61,7 @@ def _answering_model(event: Interaction) -> str | None:
 def _prompt_version(event: Interaction) -> str | None:
     if event.prompt_version or not event.instructions:
         return event.prompt_version
-    return f"instructions#{xxhash.xxh3_64_hexdigest(event.instructions.encode())[:8]}"
+    return f"instructions#{xxhash.xxh3_64_hexdigest(event.instructions.encode('utf-8', 'replace'))[:8]}"
 
 
 def _looked_up(event: Interaction, name: str) -> Scalar | None:
@@ -76,8 +76,8 @@ class Segments:
 
     An event belongs to the whole of its service and, for each configured dimension that it carries, to the slice of
     its value. The first `values_per_dimension` values of a dimension (per service and environment) get a slice each,
-    later ones share "(other)"; beyond `group_limit` groups an event counts in its service alone. Both overflows are
-    counted.
+    later ones share "(other)"; beyond `group_limit` groups an event counts in its service alone, and beyond as many
+    services in the service "(other)". `overflowed` counts how often that happened.
 
     Examples
     --------
@@ -99,6 +99,7 @@ class Segments:
         self._numbers: dict[Group, int] = {}
         self._values: dict[tuple[str, str, str], int] = {}
         self._rows: dict[tuple[Any, ...], list[int]] = {}
+        self._services = 0  # groups that are the whole of a service
         self.overflowed = state.overflowed if state else 0
         for group in state.groups if state else ():
             self._register(group)
@@ -121,37 +122,45 @@ class Segments:
         if len(rows) > _CACHE_LIMIT:
             rows.clear()
         found = [rows.get(key) or self._row(key) for key in keys]
-        return np.array(found, dtype=np.int32).reshape(len(keys), 1 + len(self.dimensions))
+        numbers = np.array(found, dtype=np.int32).reshape(len(keys), 2 + len(self.dimensions))
+        self.overflowed += int(numbers[:, -1].sum())
+        return numbers[:, :-1]
 
     def _row(self, key: tuple[Any, ...]) -> list[int]:
+        """Return the groups of a key, and after them how often it hits a limit."""
         service, environment, *values = key
-        row = [self._number(Group(service, environment))]
+        whole = self._whole(service, environment)
+        known = self.groups[whole].service == service
+        row = [whole]
         for dimension, value in zip(self.dimensions, values, strict=True):
-            row.append(-1 if value is None else self._slice(service, environment, dimension, value))
-        self._rows[key] = row
-        return row
+            row.append(-1 if value is None or not known else self._slice(service, environment, dimension, value))
+        beyond = sum(
+            number < 0 or self.groups[number].segment[0][1] == OTHER
+            for number, value in zip(row[1:], values, strict=True)
+            if known and value is not None
+        )
+        self._rows[key] = [*row, int(beyond) + (not known)]
+        return self._rows[key]
+
+    def _whole(self, service: str, environment: str) -> int:
+        group = Group(service, environment)
+        if group not in self._numbers and self._services >= self._group_limit:
+            group = Group(OTHER, "")
+        return self._numbers[group] if group in self._numbers else self._register(group)
 
     def _slice(self, service: str, environment: str, dimension: str, value: str) -> int:
         group = Group(service, environment, ((dimension, value),))
-        if group not in self._numbers and self._values.get((service, environment, dimension), 0) >= (
-            self._values_per_dimension
-        ):
-            self.overflowed += 1
+        followed = self._values.get((service, environment, dimension), 0)
+        if group not in self._numbers and followed >= self._values_per_dimension:
             group = Group(service, environment, ((dimension, OTHER),))
-        return self._number(group)
-
-    def _number(self, group: Group) -> int:
-        number = self._numbers.get(group)
-        if number is not None:
-            return number
-        if group.segment and len(self.groups) >= self._group_limit:
-            self.overflowed += 1
+        if group not in self._numbers and len(self.groups) >= self._group_limit:
             return -1
-        return self._register(group)
+        return self._numbers[group] if group in self._numbers else self._register(group)
 
     def _register(self, group: Group) -> int:
         number = self._numbers[group] = len(self.groups)
         self.groups.append(group)
+        self._services += not group.segment
         for dimension, value in group.segment:
             if value != OTHER:
                 key = (group.service, group.environment, dimension)

@@ -31,7 +31,9 @@ __all__ = ["BLOCK", "Episode", "SequentialDetector"]
 BLOCK = 50.0  # events in a block at the least
 _SMALL_BLOCK = 10.0  # overdispersion is estimated from two block sizes, the larger one counts
 _OWN_EVIDENCE = float(np.log(100.0))
-_RECOVERED = float(np.log(1e5))  # a change that lasts is looked at in every window: less evidence than this says "back" by chance
+_RECOVERED = float(
+    np.log(1e5)
+)  # a change that lasts is looked at in every window: less evidence than this says "back" by chance
 _CHANGE_INTERVAL = 4.0  # fall of the log-likelihood within which a change time is plausible
 _EVIDENCE_FLOOR = -60.0
 
@@ -128,8 +130,8 @@ class SequentialDetector(ABC):
         """Return how far the baseline's limits at z standard errors lie above and below its level, link scale."""
 
     @abstractmethod
-    def _gain(self, row: int, events: Floats, sums: Floats, expected: Floats) -> Floats:
-        """Return the log-likelihood gained by a level of its own over the expected one, for sums of slots."""
+    def _gain(self, row: int, slots: Floats) -> Floats:
+        """Return the log-likelihood that each slot gains by a level of its own over the expected one."""
 
     @abstractmethod
     def _return_ratio(self, row: int, episode: Episode, part: Floats, season: float) -> float:
@@ -213,12 +215,13 @@ class SequentialDetector(ABC):
         known = self._known(rows)
         fired = (statistic >= limits) & (segment.max(axis=1) >= _OWN_EVIDENCE) & known
         evidence, segment = np.where(known[:, None], (evidence, segment), [[[_EVIDENCE_FLOOR]], [[0.0]]])
-        self._commit(rows[closes & ~fired], evidence[closes & ~fired], segment[closes & ~fired])
+        stay = closes & ~fired
+        self._commit(rows[stay], evidence[stay], segment[stay])
         return [
             alarm
             for i in np.flatnonzero(fired)
             for alarm in self._alarm(
-                int(rows[i]), window, float(statistic[i]), float(limits[i]), int(np.argmax(segment[i]))
+                int(rows[i]), window, float(statistic[i]), float(limits[i]), self.directions[int(np.argmax(segment[i]))]
             )
         ]
 
@@ -255,9 +258,9 @@ class SequentialDetector(ABC):
 
     # -- what an alarm says -------------------------------------------------------------------------------------------
 
-    def _alarm(self, row: int, window: Observation, statistic: float, limit: float, component: int) -> list[Alarm]:
+    def _alarm(self, row: int, window: Observation, statistic: float, limit: float, direction: float) -> list[Alarm]:
         slots = np.concatenate([self.baselines.history(row), self._part[[row]]])
-        first, earliest, latest = self._change_point(row, slots, self._sign(component))
+        first, earliest, latest = self._change_point(row, slots, direction)
         after = slots[first:].sum(axis=0)
         learned = self.baselines.before(row, slots[first:-1])
         level = self._flat(learned) + self._effect(after)
@@ -285,17 +288,18 @@ class SequentialDetector(ABC):
         self._begin_episode(row, window.end, alarm, learned, after)
         return [alarm]
 
-    def _sign(self, component: int) -> int:
-        """Return +1 for an upward alternative, −1 for a downward one."""
-        return 1 if self.directions[component] > 0 else -1
-
     directions: Floats
 
-    def _change_point(self, row: int, slots: Floats, sign: int) -> tuple[int, float, float]:
-        """Return the slot at which the change most likely began, and the interval of plausible times."""
+    def _change_point(self, row: int, slots: Floats, direction: float) -> tuple[int, float, float]:
+        """Return the slot at which the change most likely began, and the interval of plausible times.
+
+        What came before may lie off what was expected of it, too: a young baseline errs, and over many events small
+        errors add up to more than a change.
+        """
         tails = slots[::-1].cumsum(axis=0)[::-1]
-        events, sums, expected = tails[:, Slot.EVENTS], tails[:, Slot.SUM], tails[:, Slot.EXPECTED]
-        gains = np.where(sign * (sums - expected) > 0, self._gain(row, events, sums, expected), 0.0)
+        heads = tails[0] - tails
+        changed = direction * (tails[:, Slot.SUM] - tails[:, Slot.EXPECTED]) > 0
+        gains = np.where(changed, self._gain(row, tails) + self._gain(row, heads), 0.0)
         first = int(np.argmax(gains))
         plausible = np.flatnonzero(gains >= gains[first] - _CHANGE_INTERVAL)
         earliest = slots[max(int(plausible[0]) - 1, 0), Slot.START]
@@ -311,7 +315,7 @@ class SequentialDetector(ABC):
         return float(self._link(sums[[Slot.EVENTS]], sums[[Slot.FLAT]])[0])
 
     def _kind(self, row: int, effect: float) -> str:
-        """Judge a change by its distance from the last page of its episode: small steps add up, and none is told twice."""
+        """Judge a change by its distance from the episode's last page: small steps add up, none is told twice."""
         metric = int(self._metric_of(np.array([row]))[0])
         harmful = self._settings["up" if effect > 0 else "down"][metric]
         return "page" if harmful and abs(effect) >= self._settings["page_from"][metric] else "notice"
@@ -334,7 +338,8 @@ class SequentialDetector(ABC):
 
     def _restart(self, row: int, sums: Floats, shift: float, time: float) -> None:
         """Begin anew with these sums, whose level lies by `shift` from the one before; the daily profile goes along."""
-        self.baselines.hours[row, :, 1] = self._moved(*self.baselines.hours[row].T, shift)
+        hours = self.baselines.hours[row]
+        hours[:, 1] = self._moved(hours[:, 0], hours[:, 1], shift)
         self.baselines.restart(row, sums, time)
         self._clear(row)
 
@@ -375,7 +380,7 @@ class SequentialDetector(ABC):
             episode.level_after = self._flat(self.baselines.sums[row])
 
     def _is_back(self, row: int, episode: Episode, level: float, sums: Floats) -> bool:
-        """Return whether a level measured by `sums` is, within its noise, no further than `page_from` from the old one."""
+        """Return whether a level measured by `sums` is within `page_from`, and its noise, of the old one."""
         metric = int(self._metric_of(np.array([row]))[0])
         noise = float(self._noise(np.array([row]), sums[[Slot.EVENTS]], sums[[Slot.SUM]])[0]) ** 0.5
         return bool(abs(level - episode.level_before) < self._settings["page_from"][metric] + noise)

@@ -146,6 +146,11 @@ class Windows:
         return self.latest - self._lateness
 
     @property
+    def lateness(self) -> float:
+        """Seconds by which an event may follow later ones."""
+        return self._lateness
+
+    @property
     def open_windows(self) -> int:
         """How many windows are still open."""
         return len(self._open)
@@ -171,6 +176,8 @@ class Windows:
 
     def add(self, times: NDArray[np.float64], groups: NDArray[np.int32], values: NDArray[np.float64]) -> None:
         """Add measures: `times` (n,), `groups` (n, g) with −1 for none, `values` (n, metrics) with NaN for none."""
+        if not len(times):
+            return
         bins = self._bins(values)
         indexes = np.floor(times / self._width).astype(np.int64)
         order = np.argsort(indexes, kind="stable")
@@ -183,16 +190,19 @@ class Windows:
         """Return the windows that the watermark has passed, oldest first; or all of them, at the end of the input."""
         limit = np.inf if everything else np.floor(self.watermark / self._width)
         ready = sorted(index for index in self._open if index < limit)
-        if np.isfinite(limit):
-            self._closed_until = max(self._closed_until, int(limit))
+        # At the end of the input tasks end beyond the clock: what is read afterwards need only be later than the clock.
+        passed = np.floor(self.latest / self._width) + 1 if everything else limit
+        if np.isfinite(passed):
+            self._closed_until = max(self._closed_until, int(passed))
         return [self._closed(index) for index in ready]
 
     def _closed(self, index: int) -> ClosedWindow:
         return ClosedWindow(index * self._width, (index + 1) * self._width, merge(self._open.pop(index)))
 
     def _bins(self, values: NDArray[np.float64]) -> Ints:
-        bins = np.where(np.isnan(values), -1, values).astype(np.int64)
-        positive = values[:, self._positive]
+        bins = np.empty(values.shape, np.int64)
+        rates, positive = values[:, ~self._positive], values[:, self._positive]
+        bins[:, ~self._positive] = np.where(np.isnan(rates), -1, rates)
         known = ~np.isnan(positive)
         bins[:, self._positive] = np.where(known, bin_of(np.where(known, positive, 1.0), self._floors), -1)
         return bins

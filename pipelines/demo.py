@@ -1,4 +1,4 @@
-"""The demo: the main job in under a minute. Simulated traffic, everything else real: stream, detectors, page, store, report."""
+"""The demo: the main job in under a minute. The traffic is simulated; all else is what users get."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ from undertow.dashboards.terminal import LiveView
 from undertow.dashboards.units import duration
 from undertow.pipelines.app import App, opened
 from undertow.pipelines.demo_judgement import Judgement, judge, told
-from undertow.pipelines.demo_live import Live, sent_pages
+from undertow.pipelines.demo_live import Live, page_of, sent_pages
 from undertow.pipelines.demo_player import Player
 from undertow.pipelines.demo_queries import Queries
 from undertow.pipelines.demo_report import Story, compose
-from undertow.pipelines.settings import Ingest, Settings
+from undertow.pipelines.settings import Ingest, Settings, Store
 from undertow.pipelines.simulator import SCHEMAS, Scenario, ScenarioError
 from undertow.pipelines.simulator.world import ENVIRONMENT
 from undertow.pipelines.store_lock import holder
-from undertow.pipelines.watch import Pace
 
 __all__ = ["DemoError", "Played", "play", "run", "traffic"]
 
@@ -131,21 +130,23 @@ def run(scenario: Scenario, folder: Path, seconds: float, console: Console) -> P
     """Play the scenario, which has one incident, and judge what was paged; `play` says what may go wrong."""
     files = _Files(folder)
     files.clear()
-    settings = Settings(data=str(files.data), ingest=Ingest(schemas=dict(SCHEMAS)))
     frame_s = _FRAME_S if console.is_terminal else _LINE_S
+    settings = Settings(  # what a frame shows comes from the store, so a commit goes with each
+        data=str(files.data), ingest=Ingest(schemas=dict(SCHEMAS)), store=Store(commit_s=frame_s)
+    )
     service = scenario.incidents[0].incident.services[0]
     began = time.monotonic()
     with ExitStack() as stack:
         pages = stack.enter_context(files.pages.open("w", encoding="utf-8"))
-        app = stack.enter_context(
-            opened(settings, [str(files.traffic)], follow=True, console=pages, pace=Pace(seconds=frame_s), serve=False)
-        )
+        app = stack.enter_context(opened(settings, [str(files.traffic)], follow=True, console=pages, serve=False))
         queries = Queries(files.data, service, ENVIRONMENT)
         stack.callback(queries.close)
         live = Live(scenario, app, queries, files.pages)
         _watch(app, live, Player(scenario, files.traffic, scenario.duration_s / seconds), console, frame_s)
-        judgement = judge(scenario.incidents[0], queries.incidents(), queries.verdicts(), queries.events_between)
-        text = told(judgement, settings.budget.false_pages_per_week)
+        incidents, sent = queries.incidents(), sent_pages(files.pages)
+        judgement = judge(scenario.incidents[0], incidents, queries.verdicts(), queries.events_between)
+        headlines = {each.id: page.headline for each in incidents if (page := page_of(each, sent)) is not None}
+        text = told(judgement, settings.budget.false_pages_per_week, headlines)
         story = _story(scenario, queries, judgement, text, files, settings, time.monotonic() - began)
         files.report.write_text(render_report(compose(queries, story)), encoding="utf-8")
     return Played(files.report, judgement, text)
@@ -188,13 +189,12 @@ def _story(
 ) -> Story:
     totals = queries.totals()
     finding, planted = judgement.finding, judgement.planted
-    delay = Number("after the change", duration(finding.delay_s), "paged" if finding else "") if finding else None
     return Story(
         title="demo",
         subject=f"a simulated support assistant, incident {planted.name}",
         numbers=[
             Number("events", f"{totals.events:,}", f"{totals.unreadable} unreadable"),
-            *([delay] if delay else []),
+            *([Number("detected after the change", duration(finding.delay_s))] if finding is not None else []),
             Number("false pages before the change", str(len(judgement.before))),
         ],
         notes=[

@@ -1,5 +1,7 @@
 """Real exchanges from the store that show a change: what it is like since, beside a similar question from before."""
 
+# ruff: noqa: S608 (statements are put together from constants, numbers and quoted values)
+
 from __future__ import annotations
 
 import msgspec
@@ -72,10 +74,10 @@ def _pairs(verdict: Verdict, level: float, until: float) -> str:
     drawn = "ORDER BY cityHash64(id) LIMIT"
     after = f"""{calls} AND {_shows(verdict, level)} AND time >= {moment(verdict.changed_at)}
         AND time < {moment(until)} {drawn} {_SHOWN}"""
-    before = (
-        f"""{calls} AND {_ordinary(verdict, level)} AND time < {moment(verdict.changed_from)} {drawn} {_CANDIDATES}"""
-    )
-    return f"""SELECT old.exchange AS before, new.exchange AS after FROM ({after}) AS new INNER JOIN ({before}) AS old USING operation
+    before = f"""{calls} AND {_ordinary(verdict, level)} AND time < {moment(verdict.changed_from)}
+        {drawn} {_CANDIDATES}"""
+    return f"""SELECT old.exchange AS before, new.exchange AS after
+        FROM ({after}) AS new INNER JOIN ({before}) AS old USING operation
         ORDER BY ngramDistance(new.asked, old.asked), new.asked, old.asked LIMIT 1 BY new.asked LIMIT {_PAIRS}"""
 
 

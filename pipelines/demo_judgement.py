@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -73,18 +73,24 @@ def judge(
     return Judgement(planted, None, before, after)
 
 
-def told(judgement: Judgement, budget: float) -> str:
-    """Return the judgement in words, a line each: planted, paged, resolved, false pages, the conclusion."""
-    lines = [("planted", _planted(judgement.planted)), *_found(judgement)]
-    lines += [("other page", _page(incident)) for incident in judgement.others]
-    lines += [("false page", _page(incident)) for incident in judgement.before]
+def told(judgement: Judgement, budget: float, headlines: Mapping[str, str]) -> str:
+    """Return the judgement in words, a line each: planted, paged, resolved, false pages, the conclusion.
+
+    Parameters
+    ----------
+    headlines
+        Incident's id → first line of its page as sent; where there is none, the incident's own.
+    """
+    lines = [("planted", _planted(judgement.planted)), *_found(judgement, headlines)]
+    lines += [("other page", _page(incident, headlines)) for incident in judgement.others]
+    lines += [("false page", _page(incident, headlines)) for incident in judgement.before]
     count = len(judgement.before)
     lines += [("false pages", f"{count} before the change; the budget is {budget:g} a week over all series")]
     return "\n".join(f"{name:<12} {text}" for name, text in [*lines, ("result", _result(judgement))])
 
 
 def _shown(planted: Planted, incident: Incident, verdicts: Sequence[Verdict]) -> Verdict | None:
-    """Return the first verdict on the incident's page that is an effect of what was planted, a declared one if possible."""
+    """Return the first verdict on the page that is an effect of what was planted, a declared one if possible."""
     page = [
         verdict
         for verdict in verdicts
@@ -129,7 +135,7 @@ def _planted(planted: Planted) -> str:
     return f"{planted.name} at {clock(planted.at)}{over}, in {where}: {purpose(planted.incident)}"
 
 
-def _found(judgement: Judgement) -> list[tuple[str, str]]:
+def _found(judgement: Judgement, headlines: Mapping[str, str]) -> list[tuple[str, str]]:
     finding = judgement.finding
     if finding is None:
         nothing = "nothing that shows it" if judgement.planted.incident.metrics else "nothing, as it should be"
@@ -137,11 +143,11 @@ def _found(judgement: Judgement) -> list[tuple[str, str]]:
     how = "" if finding.declared else ", a side effect of what was planted"
     shown = f"{finding.by.series.metric} [{slice_of(finding.by.series)}]"
     detected = f"{duration(finding.delay_s)} and {finding.events:,} events after the change, by {shown}{how}"
-    return [("paged", _page(finding.incident)), ("detected", detected), ("resolved", _resolved(judgement))]
+    return [("paged", _page(finding.incident, headlines)), ("detected", detected), ("resolved", _resolved(judgement))]
 
 
-def _page(incident: Incident) -> str:
-    return f"{clock(incident.paged_at or incident.opened_at)}  {incident.headline}"
+def _page(incident: Incident, headlines: Mapping[str, str]) -> str:
+    return f"{clock(incident.paged_at or incident.opened_at)}  {headlines.get(incident.id, incident.headline)}"
 
 
 def _resolved(judgement: Judgement) -> str:
@@ -155,7 +161,7 @@ def _resolved(judgement: Judgement) -> str:
 
 def _result(judgement: Judgement) -> str:
     if judgement.passed:
-        return "found" if judgement.finding else "quiet, as it should be"
+        return "found" if judgement.finding is not None else "quiet, as it should be"
     if judgement.planted.incident.metrics and judgement.finding is None:
         return "MISSED: what was planted was not paged"
     return "FALSE PAGES: somebody was woken for nothing"

@@ -17,14 +17,14 @@ from undertow.dashboards.model import HttpStat, LivePage, LiveState, SeriesState
 from undertow.dashboards.units import quantity, short
 from undertow.drift.metrics import METRICS, parent_of
 from undertow.drift.monitor import SeriesStatus
-from undertow.drift.verdict import Series, Verdict
+from undertow.drift.verdict import Estimate, Series, Verdict
 from undertow.pipelines.app import App
-from undertow.pipelines.demo_queries import HttpBucket, Queries
+from undertow.pipelines.demo_queries import HttpBucket, Queries, tail_of
 from undertow.pipelines.demo_queries import Level as Bucket
 from undertow.pipelines.simulation import purpose
 from undertow.pipelines.simulator import Scenario
 
-__all__ = ["Live", "Sent", "http_ok", "sent_pages"]
+__all__ = ["Live", "Sent", "http_ok", "page_of", "sent_pages"]
 
 SHOWN = 8  # series
 _FEATURED = 5  # of them at most, changed ones
@@ -44,6 +44,11 @@ class Sent(msgspec.Struct, frozen=True):
     kind: ChangeKind
     text: str
 
+    @property
+    def headline(self) -> str:
+        """The page's first line, without its label."""
+        return self.text.partition("\n")[0].partition(" ")[2].strip()
+
 
 def sent_pages(path: Path) -> list[Sent]:
     """Return what the console channel has written into a file, oldest first."""
@@ -51,6 +56,11 @@ def sent_pages(path: Path) -> list[Sent]:
     return [
         Sent(ChangeKind(kind.lower()), text.strip("\n")) for kind, text in zip(parts[::2], parts[1::2], strict=True)
     ]
+
+
+def page_of(incident: Incident, sent: Sequence[Sent]) -> Sent | None:
+    """Return the page as on-call got it, None if none was sent."""
+    return next((each for each in sent if each.kind is ChangeKind.TRIGGER and incident.id in each.text), None)
 
 
 def http_ok(before: Sequence[HttpBucket], after: Sequence[HttpBucket]) -> dict[str, bool]:
@@ -77,24 +87,25 @@ class Live:
         self._scenario, self._app, self._queries, self._pages = scenario, app, queries, pages
         self._width_s = scenario.duration_s / _BUCKETS
         self._ticker = _Ticker(scenario)
-        self._featured: list[Series] = []
+        self._featured: dict[str, Series] = {}  # metric, whichever of its tails speaks → series
         self._calm_until = scenario.end
 
     def frame(self, *, done: bool = False) -> LiveState:
         """Return the frame of this moment."""
-        now = max(self._app.processor.windows.watermark, self._scenario.start)
+        totals = self._queries.totals()
+        now = max(totals.last - self._app.settings.ingest.allowed_lateness_s, self._scenario.start)
         incidents = self._queries.incidents()
         sent = sent_pages(self._pages)
         self._feature(incidents)
-        self._ticker.look(self._app, incidents, now)
+        self._ticker.look(self._app, incidents, sent, now)
         return LiveState(
             title="a support assistant, live",
             clock=now,
             phase="done" if done else self._phase(incidents),
             progress=1.0 if done else min((now - self._scenario.start) / self._scenario.duration_s, 1.0),
-            events=self._app.processor.counters.events,
+            events=totals.events,
             http=self._http(now),
-            series=self._series(now),
+            series=self._series(incidents, now),
             ticker=self._ticker.ticks,
             page=_latest_page(sent, incidents),
             pages_sent=sum(each.kind is ChangeKind.TRIGGER for each in sent),
@@ -108,32 +119,37 @@ class Live:
         return "watching" if self._app.processor.monitor.pageable() else "learning"
 
     def _feature(self, incidents: Sequence[Incident]) -> None:
-        """Give the series that speak for a page a place of their own, and let them keep it until the end."""
+        """Give the series that speak for a page a place of their own, and let them keep it until the end.
+
+        A metric takes the place of its tail once it has moved itself.
+        """
         for incident in incidents:
             if incident.service != self._queries.service or incident.paged_at is None:
                 continue
             self._calm_until = min(self._calm_until, incident.changed_from)
-            told = {parent_of(series.metric) for series in self._featured}
             for verdict in ranked(incident.verdicts):
-                if len(self._featured) < _FEATURED and parent_of(verdict.series.metric) not in told:
-                    self._featured.append(verdict.series)
-                    told.add(parent_of(verdict.series.metric))
+                metric = parent_of(verdict.series.metric)
+                shown = self._featured.get(metric)
+                if (shown is None and len(self._featured) < _FEATURED) or (
+                    shown and tail_of(shown) and not tail_of(verdict.series)
+                ):
+                    self._featured[metric] = verdict.series
 
-    def _series(self, now: float) -> list[SeriesView]:
-        told = {parent_of(series.metric) for series in self._featured}
+    def _series(self, incidents: Sequence[Incident], now: float) -> list[SeriesView]:
         service, environment = self._queries.service, self._queries.environment
-        quiet = [Series(service, environment, (), metric) for metric in _QUIET if metric not in told]
-        chosen = [*self._featured, *quiet][:SHOWN]
+        quiet = [Series(service, environment, (), metric) for metric in _QUIET if metric not in self._featured]
+        chosen = [*self._featured.values(), *quiet][:SHOWN]
         known = {status.series: status for status in self._app.processor.monitor.statuses()}
+        before = {verdict.series: verdict.before for incident in incidents for verdict in incident.verdicts}
         levels = self._queries.levels(chosen, self._width_s, self._calm_until)
         return [
-            _view(known[series], _whole(buckets, self._width_s, now))
+            _view(known[series], self._whole(buckets, now), before.get(series))
             for series, buckets in zip(chosen, levels, strict=True)
             if series in known
         ]
 
     def _http(self, now: float) -> list[HttpStat]:
-        buckets = _whole(self._queries.http(self._width_s), self._width_s, now)
+        buckets = self._whole(self._queries.http(self._width_s), now)
         latest = buckets[-1] if buckets else HttpBucket(now, 0, 0, None, None)
         ok = http_ok(buckets[:-1], buckets[-1:])
         rates = [bucket.errors / bucket.requests for bucket in buckets]
@@ -145,6 +161,10 @@ class Live:
             HttpStat("p99", "seconds", latest.p99, ok["p99"], [bucket.p99 for bucket in buckets]),
         ]  # fmt: skip
 
+    def _whole(self, buckets: Sequence[AnyBucket], now: float) -> list[AnyBucket]:
+        """Leave out the stretches of time that were begun in the middle or are not over."""
+        return [bucket for bucket in buckets if self._scenario.start <= bucket.t and bucket.t + self._width_s <= now]
+
 
 class _Ticker:
     """Lines for what has happened, each once, in the order in which it became known."""
@@ -154,12 +174,13 @@ class _Ticker:
         self._known: set[str] = set()
         self.ticks: list[Tick] = []
 
-    def look(self, app: App, incidents: Sequence[Incident], now: float) -> None:
+    def look(self, app: App, incidents: Sequence[Incident], sent: Sequence[Sent], now: float) -> None:
+        """Add what is new."""
         new = [
             *self._planted(now),
             *self._learnt(app, now),
-            *self._versions(app),
-            *(line for incident in incidents for line in self._incident(incident)),
+            *self._versions(app, now),
+            *(line for incident in incidents for line in self._incident(incident, sent)),
         ]
         for key, tick in sorted(new, key=lambda line: line[1].t):
             if key not in self._known:
@@ -178,18 +199,19 @@ class _Ticker:
         if count:
             yield "learnt", Tick(now, f"{count} series have a baseline and may page, the others go on learning")
 
-    def _versions(self, app: App) -> Iterable[tuple[str, Tick]]:
+    def _versions(self, app: App, now: float) -> Iterable[tuple[str, Tick]]:
         for service in self._scenario.services:
-            span = (self._scenario.start, self._scenario.end)
+            span = (self._scenario.start, now)
             for seen in app.processor.versions.first_seen_between(service, _environment(app, service), *span):
                 text = f"first seen: {seen.dimension}={seen.value} ({seen.service})"
                 yield text, Tick(seen.first_seen, text, accent=True)
 
-    def _incident(self, incident: Incident) -> Iterable[tuple[str, Tick]]:
+    def _incident(self, incident: Incident, sent: Sequence[Sent]) -> Iterable[tuple[str, Tick]]:
         for verdict in ranked(verdict for verdict in incident.verdicts if verdict.kind == "page"):
             yield f"{incident.id} {verdict.series.metric}", Tick(verdict.detected_at, _moved(verdict), accent=True)
-        if incident.paged_at is not None:
-            yield f"{incident.id} paged", Tick(incident.paged_at, f"paged: {incident.headline}", accent=True)
+        page = page_of(incident, sent)
+        if page is not None and incident.paged_at is not None:
+            yield f"{incident.id} paged", Tick(incident.paged_at, f"paged: {page.headline}", accent=True)
         if incident.resolved_at is not None:
             text = f"resolved ({incident.resolution}): incident {incident.id}"
             yield f"{incident.id} resolved", Tick(incident.resolved_at, text)
@@ -206,15 +228,15 @@ def _moved(verdict: Verdict) -> str:
 
 
 def _latest_page(sent: Sequence[Sent], incidents: Sequence[Incident]) -> LivePage | None:
-    pages = [each.text for each in sent if each.kind is ChangeKind.TRIGGER]
     for incident in reversed(incidents):
-        text = next((text for text in reversed(pages) if incident.id in text), None)
-        if text is not None:
-            return LivePage(incident.paged_at or incident.opened_at, incident.severity, incident.headline, text)
+        page = page_of(incident, sent)
+        if page is not None:
+            return LivePage(incident.paged_at or incident.opened_at, incident.severity, page.headline, page.text)
     return None
 
 
-def _view(status: SeriesStatus, buckets: Sequence[Bucket]) -> SeriesView:
+def _view(status: SeriesStatus, buckets: Sequence[Bucket], before: Estimate | None) -> SeriesView:
+    """Return the series as it stands; a changed one beside the level before the change, not the one it has now."""
     series, progress = status.series, status.progress
     metric = METRICS[series.metric]
     return SeriesView(
@@ -225,16 +247,17 @@ def _view(status: SeriesStatus, buckets: Sequence[Bucket]) -> SeriesView:
         state=SeriesState(status.state),
         learned=progress.learned,
         needed=progress.pages_at,
-        baseline=progress.level if status.state != SeriesState.LEARNING else None,
+        baseline=_baseline(status, before),
         current=buckets[-1].value if buckets else None,
         changed_at=progress.changed_at,
         history=[bucket.value for bucket in buckets],
     )
 
 
-def _whole(buckets: Sequence[AnyBucket], width_s: float, now: float) -> list[AnyBucket]:
-    """Leave out the stretches that are not over."""
-    return [bucket for bucket in buckets if bucket.t + width_s <= now]
+def _baseline(status: SeriesStatus, before: Estimate | None) -> Estimate | None:
+    if status.state == SeriesState.LEARNING:
+        return None
+    return before if status.state == SeriesState.CHANGED and before is not None else status.progress.level
 
 
 def _mean(buckets: Sequence[HttpBucket], name: str) -> float | None:

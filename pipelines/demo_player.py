@@ -1,4 +1,4 @@
-"""Live traffic for the demo: a thread that writes simulated events into a file when they are due, as an application would."""
+"""Live traffic: a thread that writes simulated events into a file when they are due, as an application would."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """What the demo asks its store: every level and count that it shows is the answer to one of these statements."""
 
+# ruff: noqa: S608 (statements are put together from constants, numbers and quoted values)
+
 from __future__ import annotations
 
 import os
@@ -136,9 +138,10 @@ class Queries:
             f"CAST((verdicts.{side}, {side}_low, {side}_high, {side}_events), {_ESTIMATE}) AS {side}"
             for side in ("before", "after")
         ]
-        sql = f"""SELECT id, kind, direction, events, statistic, threshold, detector, reason, opened, {", ".join(columns)},
-            CAST((service, environment, arraySort(arrayZip(mapKeys(segment), mapValues(segment))), metric), {_SERIES}) AS series
-            FROM verdicts ORDER BY detected_at, threshold - statistic, id"""
+        slices = "arraySort(arrayZip(mapKeys(segment), mapValues(segment)))"
+        columns.append(f"CAST((service, environment, {slices}, metric), {_SERIES}) AS series")
+        plain = "id, kind, direction, events, statistic, threshold, detector, reason, opened"
+        sql = f"""SELECT {plain}, {", ".join(columns)} FROM verdicts ORDER BY detected_at, threshold - statistic, id"""
         return self.rows(sql, Verdict)
 
     def versions(self, after: float) -> list[VersionView]:
@@ -175,8 +178,9 @@ class Queries:
     def _tail(self, series: Series, width_s: float, calm_until: float) -> list[Level]:
         share, side = _TAILS[tail_of(series)]
         calm = f"SELECT quantileExact({share})(measured) FROM ({values_of(series)}) WHERE time < {moment(calm_until)}"
-        sql = f"""WITH ({calm}) AS edge SELECT {_bucket("time", width_s)} AS t, count() AS events, countIf(measured {side} edge) AS hits,
-            hits / events AS value FROM ({values_of(series)}) GROUP BY t ORDER BY t"""
+        sql = f"""WITH ({calm}) AS edge SELECT {_bucket("time", width_s)} AS t, count() AS events,
+            countIf(measured {side} edge) AS hits, hits / events AS value
+            FROM ({values_of(series)}) GROUP BY t ORDER BY t"""
         return self.rows(sql, Level)
 
 
@@ -197,10 +201,10 @@ def calls_of(series: Series) -> str:
 def values_of(series: Series) -> str:
     """Return the statement whose rows (time, measured) are the metric's values in the slice: of calls, or of tasks."""
     metric = parent_of(series.metric)
+    calls = f"FROM interactions WHERE {calls_of(series)}"
     if metric in _OF_TASKS:
-        total = _OF_TASKS[metric]
-        return f"SELECT max(interactions.time) AS time, {total} AS measured FROM interactions WHERE {calls_of(series)} GROUP BY task"
-    return f"SELECT time, {COLUMNS[metric]} AS measured FROM interactions WHERE {calls_of(series)} AND measured IS NOT NULL"
+        return f"SELECT max(interactions.time) AS time, {_OF_TASKS[metric]} AS measured {calls} GROUP BY task"
+    return f"SELECT time, {COLUMNS[metric]} AS measured {calls} AND measured IS NOT NULL"
 
 
 def moment(t: float) -> str:

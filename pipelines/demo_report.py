@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from undertow.alerts.incident import ChangeKind, Incident, Level
+from undertow.alerts.incident import Incident, Level
 from undertow.alerts.ranking import ranked
 from undertow.alerts.text import http_is_green, page_text, slice_of
 from undertow.dashboards.model import (
@@ -28,8 +28,8 @@ from undertow.drift.metrics import METRICS, parent_of
 from undertow.drift.statistics.proportions import wilson
 from undertow.drift.verdict import Series, Verdict
 from undertow.pipelines.demo_examples import examples
-from undertow.pipelines.demo_live import Sent, http_ok
-from undertow.pipelines.demo_queries import HttpBucket, Queries, Totals
+from undertow.pipelines.demo_live import Sent, http_ok, page_of
+from undertow.pipelines.demo_queries import HttpBucket, Queries, Totals, tail_of
 from undertow.pipelines.demo_queries import Level as Bucket
 
 __all__ = ["Story", "compose"]
@@ -44,7 +44,6 @@ _STEADY = ("refusal_rate", "schema_violation_rate", "truncation_rate", "output_l
 _HTTP = {  # what classic monitoring shows: title, unit
     "requests": ("requests", "/s"),
     "errors": ("errors", "share of events"),
-    "p50": ("latency, median", "seconds"),
     "p99": ("latency, 99th percentile", "seconds"),
 }
 _LEVELS = {"error_rate": ("errors", "share of events"), "latency_p50": ("latency, median", "seconds")}
@@ -87,10 +86,10 @@ def compose(queries: Queries, story: Story) -> Report:
 
 
 def _view(incident: Incident, sent: Sequence[Sent]) -> IncidentView:
-    pages = [each.text for each in sent if each.kind is ChangeKind.TRIGGER and incident.id in each.text]
+    page = page_of(incident, sent)
     return IncidentView(
         id=incident.id,
-        headline=incident.headline,
+        headline=page.headline if page is not None else incident.headline,
         severity=incident.severity,
         service=incident.service,
         opened_at=incident.opened_at,
@@ -103,7 +102,7 @@ def _view(incident: Incident, sent: Sequence[Sent]) -> IncidentView:
         rows=[_row(verdict) for verdict in ranked(incident.verdicts)[:_ROWS]],
         http=[_level(level) for level in incident.http if level.metric in _LEVELS],
         causes=[str(cause["text"]) for cause in incident.causes],
-        page_text=pages[0] if pages else page_text(incident),
+        page_text=page.text if page is not None else page_text(incident),
     )
 
 
@@ -159,9 +158,12 @@ def _charts(
 
 
 def _speakers(incident: Incident) -> list[Verdict]:
-    """Return the verdicts that tell the incident, one a metric, a metric's tails with it."""
+    """Return the verdicts that tell the incident, one a metric (or tail of it); first those that were on the page."""
+    pages = ranked(verdict for verdict in incident.verdicts if verdict.kind == "page")
     found: dict[str, Verdict] = {}
-    for verdict in ranked(verdict for verdict in incident.verdicts if verdict.kind == "page"):
+    for verdict in sorted(
+        pages, key=lambda v: (v.detected_at > (incident.paged_at or v.detected_at), bool(tail_of(v.series)))
+    ):
         found.setdefault(parent_of(verdict.series.metric), verdict)
     return list(found.values())[:_CHARTS]
 
@@ -205,12 +207,17 @@ def _width(totals: Totals) -> float:
 def _http(queries: Queries, incidents: Sequence[Incident], totals: Totals) -> list[Chart]:
     width_s = _width(totals)
     buckets = queries.http(width_s)[1:-1]  # the first and the last stretch are not whole
-    ok = {name: True for name in _HTTP}
+    ok = dict.fromkeys(_HTTP, True)
     for incident in incidents:
         until = incident.resolved_at or totals.last
         before = [bucket for bucket in buckets if bucket.t + width_s <= incident.changed_at]
         after = [bucket for bucket in buckets if incident.changed_at <= bucket.t <= until]
-        ok = {name: ok[name] and fine for name, fine in http_ok(before, after).items()}
+        fine = http_ok(before, after)
+        ok = {
+            "requests": ok["requests"] and fine["requests"],
+            "errors": ok["errors"] and fine["errors"],
+            "p99": ok["p99"] and fine["p50"] and fine["p99"],
+        }
     changed = incidents[0] if incidents else None
     return [_http_chart(queries.service, name, buckets, width_s, None if ok[name] else changed) for name in _HTTP]
 
@@ -230,8 +237,6 @@ def _read(bucket: HttpBucket, name: str, width_s: float) -> float | None:
             return bucket.requests / width_s
         case "errors":
             return bucket.errors / bucket.requests
-        case "p50":
-            return bucket.p50
         case _:
             return bucket.p99
 
@@ -240,12 +245,17 @@ def _read(bucket: HttpBucket, name: str, width_s: float) -> float | None:
 
 
 def _examples(queries: Queries, incidents: Sequence[Incident], totals: Totals) -> list[Example]:
-    """Return exchanges for the metrics that tell the incidents best and can be seen in a text."""
-    found: list[Example] = []
-    explained = 0
+    """Return exchanges for the metrics that tell the incidents best and can be seen in a text.
+
+    Tokens are left to the lengths beside them: they would show the same.
+    """
+    found: dict[str, list[Example]] = {}
     for incident in incidents:
         for verdict in _speakers(incident):
-            pairs = examples(queries, verdict, incident.resolved_at or totals.last) if explained < _EXPLAINED else []
-            explained += bool(pairs)
-            found += pairs
-    return found
+            subject = parent_of(verdict.series.metric).removesuffix("_tokens").removesuffix("_length")
+            if subject not in found and len(found) < _EXPLAINED:
+                known = {(example.time, example.input) for pairs in found.values() for example in pairs}
+                pairs = examples(queries, verdict, incident.resolved_at or totals.last)
+                if pairs and not known & {(example.time, example.input) for example in pairs}:
+                    found[subject] = pairs
+    return [example for pairs in found.values() for example in pairs]

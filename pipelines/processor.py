@@ -79,6 +79,11 @@ class Processor:
     """
 
     def __init__(self, settings: Settings, prices: PriceTable, state: dict[str, Any] | None = None) -> None:
+        if state and state["version"] != STATE_VERSION:
+            raise ValueError(
+                f"the saved state has version {state['version']}, this Undertow reads {STATE_VERSION}; move it away to "
+                "learn anew, or go back to the Undertow that wrote it"
+            )
         ingest, detection = settings.ingest, settings.detection
         self.prices = prices
         self.signals = _build_signals(settings)
@@ -205,7 +210,7 @@ class Processor:
         groups = self.segments.assign_dims([keys[i] for i in np.flatnonzero(live).tolist()])
         if len(groups):
             self.windows.add(times[live], groups, measures[live])
-        watermarks = (clock - (self.windows.latest - self.windows.watermark)).tolist()
+        watermarks = (clock - self.windows.lateness).tolist()
         closed: list[Task] = []
         for i in np.flatnonzero(live).tolist():
             closed += self._tasks.observe(events[i], dims[i], float(costs[i]), watermarks[i])

@@ -1,4 +1,4 @@
-"""What `undertow simulate` asks of the simulator: the catalogue of incidents, a scenario from arguments, and the output."""
+"""What `undertow simulate` asks of the simulator: the catalogue of incidents, a scenario from arguments, output."""
 
 from __future__ import annotations
 

@@ -19,6 +19,11 @@ class SnapshotError(ValueError):
     """The snapshot cannot be used; the message says why and the way out."""
 
 
+class _Stored(msgspec.Struct):
+    format: int
+    state: dict[str, Any]
+
+
 def write(path: Path, state: dict[str, Any]) -> int:
     """Replace the snapshot at `path`; after a crash either the old or the new one is there. Return its size in bytes.
 
@@ -30,7 +35,7 @@ def write(path: Path, state: dict[str, Any]) -> int:
     ...     read(Path(folder) / "s")["x"]
     array([0, 1, 2])
     """
-    content = msgspec.msgpack.encode({"format": FORMAT, "state": state}, enc_hook=_encode)
+    content = msgspec.msgpack.encode(_Stored(FORMAT, state), enc_hook=_encode)
     fresh = path.with_suffix(".new")
     with fresh.open("wb") as file:
         file.write(content)
@@ -54,15 +59,13 @@ def read(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     try:
-        stored = msgspec.msgpack.decode(content, ext_hook=_decode)
-    except (msgspec.DecodeError, ValueError) as error:
+        stored = msgspec.msgpack.decode(content, type=_Stored, ext_hook=_decode)
+    except (msgspec.DecodeError, ValueError, TypeError) as error:
         raise SnapshotError(f"{path} is damaged ({error}); move it away to learn anew") from error
-    if stored["format"] != FORMAT:
-        raise SnapshotError(
-            f"{path} has format {stored['format']}, this Undertow reads {FORMAT}; move it away, or go back"
-        )
-    state: dict[str, Any] = stored["state"]
-    return state
+    if stored.format != FORMAT:
+        reason = f"{path} has format {stored.format}, this Undertow reads {FORMAT}"
+        raise SnapshotError(f"{reason}; move it away, or go back to the Undertow that wrote it")
+    return stored.state
 
 
 def _encode(value: Any) -> Any:

@@ -10,6 +10,7 @@ same places again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -73,7 +74,7 @@ class Watch:
         """Do one round; return False when the input has ended and everything is committed."""
         taken = self._inbox.take(min(BATCH, self._committed + self._settings.store.commit_records - self._taken))
         self._judge(taken)
-        if not taken.records:
+        if not taken.records and not taken.exhausted:
             self._idle()
         if taken.exhausted:
             self._apply(self._processor.finish())
@@ -99,7 +100,8 @@ class Watch:
         """
         if action not in {"accept", "false", "deploy"}:
             raise ControlError(f"'{action}' cannot be done here; use accept, false or deploy")
-        now = max(self._processor.windows.latest, 0.0)
+        latest = self._processor.windows.latest
+        now = latest if math.isfinite(latest) else self._clock()
         arguments = {"time": now, **arguments}
         self._check_control(action, arguments)
         decision = self._journal.append(

@@ -108,7 +108,8 @@ class BetaBinomial(SequentialDetector):
         below = level - logit(np.maximum(low, 1e-9))
         return np.clip(above, 0, _FARTHEST), np.clip(below, 0, _FARTHEST)
 
-    def _gain(self, row: int, events: Floats, sums: Floats, expected: Floats) -> Floats:
+    def _gain(self, row: int, slots: Floats) -> Floats:
+        events, sums, expected = slots[:, Slot.EVENTS], slots[:, Slot.SUM], slots[:, Slot.EXPECTED]
         own, usual = (sums + 0.5) / (events + 1), (expected + 0.5) / (events + 1)
         gain = sums * np.log(own / usual) + (events - sums) * np.log((1 - own) / (1 - usual))
         return gain / self._inflation(row)

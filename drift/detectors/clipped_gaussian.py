@@ -104,9 +104,11 @@ class ClippedGaussian(SequentialDetector):
         margin = z * np.sqrt(self._variance(rows) * self._dispersion(rows) / events)
         return margin, margin
 
-    def _gain(self, row: int, events: Floats, sums: Floats, expected: Floats) -> Floats:
+    def _gain(self, row: int, slots: Floats) -> Floats:
         one = np.array([row])
-        return (sums - expected) ** 2 / (2 * events * self._variance(one) * self._dispersion(one, errors=0.0))
+        noise = np.maximum(slots[:, Slot.EVENTS], 1) * self._variance(one) * self._dispersion(one, errors=0.0)
+        gain: Floats = (slots[:, Slot.SUM] - slots[:, Slot.EXPECTED]) ** 2 / (2 * noise)
+        return gain
 
     def _return_ratio(self, row: int, episode: Episode, part: Floats, season: float) -> float:
         one = np.array([row])

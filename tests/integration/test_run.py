@@ -1,4 +1,4 @@
-"""`undertow run` beside which the other commands work: it follows a file, serves its store, takes decisions, stops cleanly."""
+"""`undertow run` and the commands beside it: it follows a file, serves its store, takes decisions, stops cleanly."""
 
 import json
 import signal
