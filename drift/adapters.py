@@ -150,6 +150,9 @@ class RiverDetector(ABC):
         level = self._estimate(series, fed.values)
         return Progress(len(fed.values), self._strict_events, self._strict_events, level, None)
 
+    def accept(self, series: int) -> None:  # noqa: B027 (there is no old level to forget)
+        """Do nothing: after an alarm these detectors know the new level only."""
+
     def levels(self, series: int, since: float) -> tuple[Estimate, Estimate] | None:
         """Return the level before and since a time, None if one of them is unknown."""
         fed = self._fed.get(series)

@@ -128,6 +128,10 @@ class Detector(Protocol):
         """Return the level before and since a time, None if one of them is unknown."""
         ...
 
+    def accept(self, series: int) -> None:
+        """Take the level of a changed series as its normal one: nothing is left to recover from."""
+        ...
+
     def snapshot(self) -> dict[str, Any]:
         """Return the state: arrays and plain values by name."""
         ...

@@ -131,6 +131,13 @@ class Monitor:
         series = self._groups.index(group) * SERIES_METRICS + number
         return self._detector_of(number).levels(series, since)
 
+    def accept(self, series: Series) -> None:
+        """Take the level that a series has moved to as its normal one."""
+        group = Group(series.service, series.environment, series.segment)
+        number = _NUMBER[series.metric]
+        if group in self._groups:
+            self._detector_of(number).accept(self._groups.index(group) * SERIES_METRICS + number)
+
     def snapshot(self) -> dict[str, Any]:
         """Return the state: arrays and plain values by name."""
         detectors = {name: detector.snapshot() for name, detector in self._detectors.items()}

@@ -454,6 +454,11 @@ class SequentialDetector(ABC):
         learned = int(self.baselines.learned(np.array([row]))[0])
         return Progress(learned, self._strict_events, self._min_events, level, episode.changed_at if episode else None)
 
+    def accept(self, series: int) -> None:
+        """Take the level of a changed series as its normal one: nothing is left to recover from."""
+        if series < len(self._rows) and self._rows[series] >= 0:
+            self._episodes.pop(int(self._rows[series]), None)
+
     def levels(self, series: int, since: float) -> tuple[Estimate, Estimate] | None:
         """Return the level before and since a time, None if one of them is unknown."""
         if series >= len(self._rows) or self._rows[series] < 0:

@@ -87,14 +87,12 @@ def _exchange(verdict: Verdict) -> str:
 
 
 def _ordinary(verdict: Verdict, level: float) -> str:
-    """Return the condition under which a call from before the change is like most.
-
-    Without the fault is not enough: a classifier overlooks some, and those are short. So it is of usual length, too.
-    """
+    """Return the condition under which a call from before the change is like most."""
     column = COLUMNS[parent_of(verdict.series.metric)]
-    if _is_rate(verdict):
-        return f"{column} = 0 AND output_length >= {level}"
-    return f"{column} BETWEEN {level / _USUAL} AND {level * _USUAL}"
+    if not _is_rate(verdict):
+        return f"{column} BETWEEN {level / _USUAL} AND {level * _USUAL}"
+    # Not to have been found a refusal is not enough: a classifier overlooks some, and those are short.
+    return f"{column} = 0 AND output_length >= {level}" if column == "refused" else f"{column} = 0"
 
 
 def _shows(verdict: Verdict, usual: float) -> str:

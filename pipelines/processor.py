@@ -137,7 +137,7 @@ class Processor:
         return self._close([], np.zeros((0, len(MEASURED))), np.zeros(0), np.zeros(0, bool), everything=True)
 
     def decide(self, incident: str, resolution: str, now: float) -> Step:
-        """Close an incident because somebody said so, "accepted" or "false".
+        """Close an incident because somebody said so: "accepted", which makes its levels the normal ones, or "false".
 
         Raises
         ------
@@ -145,7 +145,11 @@ class Processor:
             No such incident is open.
         """
         step = self._close([], np.zeros((0, len(MEASURED))), np.zeros(0), np.zeros(0, bool))
-        step.changes += self.incidents.manual(incident, resolution, now)
+        decided = self.incidents.manual(incident, resolution, now)
+        if resolution == "accepted":
+            for series in {verdict.series for change in decided for verdict in change.incident.verdicts}:
+                self.monitor.accept(series)
+        step.changes += decided
         return step
 
     def forget_incidents(self) -> None:

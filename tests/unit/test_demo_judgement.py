@@ -68,7 +68,7 @@ def test_a_page_that_shows_the_incident_is_the_finding_and_its_delay_counts_from
     assert found.passed
     assert found.finding is not None
     assert (found.finding.delay_s, found.finding.events, found.finding.declared) == (120.0, 120, True)
-    assert "2 min 0 s and 120 events after the change, by refusal_rate [operation=answer]" in said(found)
+    assert "2 min and 120 events after the change, by refusal_rate [operation=answer]" in said(found)
     assert said(found).splitlines()[-1].split() == ["result", "found"]
 
 
@@ -137,7 +137,7 @@ def test_an_incident_nobody_was_told_of_is_no_page() -> None:
 
 def test_the_resolve_is_told_with_its_distance_from_the_rollback() -> None:
     resolved = judged([a_verdict()], resolved_at=AT + 1500, resolution="recovered")
-    assert "(recovered), 1 min 0 s after the rollback" in said(resolved)
+    assert "(recovered), 1 min after the rollback" in said(resolved)
     assert "still open" in said(judged([a_verdict()]))
 
 

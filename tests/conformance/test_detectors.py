@@ -1,0 +1,403 @@
+"""What every detector must hold to, found through the table; and what the two budgeted ones promise on top."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from undertow.drift import adapters
+from undertow.drift.adapters import RiverDetector
+from undertow.drift.budget import Share
+from undertow.drift.detector import Alarm, Detector, Observation, SeriesSettings
+from undertow.drift.detectors import DETECTORS
+from undertow.drift.metrics import METRICS, Family
+from undertow.drift.windows import SERIES_METRICS
+from undertow.pipelines import snapshot
+
+Floats = NDArray[np.float64]
+
+HOUR, DAY = 3600.0, 86_400.0
+STRICT, ENOUGH = 200, 2000
+SHARE = Share.of(1.0, 64)
+RATE, LENGTH = METRICS["refusal_rate"], METRICS["output_length"]
+BUDGETED = ["beta_binomial", "clipped_gaussian"]
+
+every_detector = pytest.mark.parametrize("name", DETECTORS)
+every_budgeted = pytest.mark.parametrize("name", BUDGETED)
+
+
+def settings_of(name: str, **changed: Any) -> SeriesSettings:
+    metric = RATE if name == "beta_binomial" else LENGTH
+    values = {
+        "band": math.log1p(metric.band),
+        "page_from": math.log(metric.page_from),
+        "season": math.log(metric.season),
+        "harm": "both",
+        "logarithmic": metric.family is Family.POSITIVE,
+    }
+    return SeriesSettings(**{**values, **changed})
+
+
+def build(name: str, **changed: Any) -> Detector:
+    return DETECTORS[name]({0: settings_of(name, **changed)}, ENOUGH, STRICT)
+
+
+def window_of(start: float, width: float, series: Sequence[int], values: Sequence[Floats]) -> Observation:
+    """Return the window in which each series saw these values; the series number is made of the metric 0."""
+    counts = np.array([len(mine) for mine in values], float)
+    sums = np.array([mine.sum() for mine in values])
+    return Observation(
+        start,
+        start + width,
+        np.array(series) * SERIES_METRICS,
+        counts,
+        sums,
+        np.array([(mine**2).sum() for mine in values]),
+        sums,
+        np.full(len(values), start),
+        (
+            np.repeat(np.arange(len(values)), counts.astype(int)),
+            np.concatenate(values),
+            np.ones(int(counts.sum()), int),
+        ),
+    )
+
+
+def values_at(name: str, rng: np.random.Generator, level: float, count: int) -> Floats:
+    """Return values around a level: hits of that rate (rates), or normal logs of that mean."""
+    if name == "beta_binomial":
+        return (rng.random(count) < level).astype(float)
+    return rng.normal(level, 0.6, count)
+
+
+# a usual level, and the ones that a change brings: (usual, up, down)
+LEVELS = {"beta_binomial": (0.1, 0.4, 0.005)}
+USUAL_LENGTH = (5.0, 6.2, 3.8)
+
+
+def levels_of(name: str) -> tuple[float, float, float]:
+    return LEVELS.get(name, USUAL_LENGTH)
+
+
+def shifting(name: str, seed: int = 1, series: int = 3, before: int = 150, after: int = 100) -> list[Observation]:
+    """Windows of 10 s and 10 events in which the odd series go up, the even ones down, and each misses some windows."""
+    rng = np.random.default_rng(seed)
+    usual, up, down = levels_of(name)
+    windows = []
+    for number in range(before + after):
+        seen = [i for i in range(series) if rng.random() < 0.9] or [0]
+        level = [usual if number < before else (up if i % 2 else down) for i in seen]
+        values = [values_at(name, rng, at, 10) for at in level]
+        windows.append(window_of(number * 10.0, 10.0, seen, values))
+    return windows
+
+
+def follow(detector: Detector, windows: Sequence[Observation], share: Share = SHARE) -> list[tuple[float, Alarm]]:
+    return [(window.end, alarm) for window in windows for alarm in detector.observe(window, share)]
+
+
+def state_bytes(detector: Detector, folder: Path) -> bytes:
+    path = folder / "state"
+    snapshot.write(path, detector.snapshot())
+    return path.read_bytes()
+
+
+def restored(name: str, content: bytes, folder: Path) -> Detector:
+    path = folder / "state"
+    path.write_bytes(content)
+    state = snapshot.read(path)
+    assert state is not None
+    detector = build(name)
+    detector.restore(state)
+    return detector
+
+
+# -- every detector ---------------------------------------------------------------------------------------------------
+
+
+@every_detector
+def test_the_table_files_each_detector_under_its_own_name(name: str) -> None:
+    assert DETECTORS[name].name == name
+
+
+@every_detector
+def test_a_restart_at_any_prefix_changes_nothing(name: str, tmp_path: Path) -> None:
+    windows = shifting(name)
+    whole = build(name)
+    cuts, alarms, before = {}, [], []
+    for number, window in enumerate(windows):
+        if number % 7 == 0 or 145 < number < 165:
+            cuts[number], before = state_bytes(whole, tmp_path), [*before, len(alarms)]
+        alarms += [repr(alarm) for alarm in whole.observe(window, SHARE)]
+    assert alarms, "a stream without an alarm proves nothing"
+    for (cut, content), told in zip(cuts.items(), before, strict=True):
+        other = restored(name, content, tmp_path)
+        assert state_bytes(other, tmp_path) == content
+        later = [repr(alarm) for _, alarm in follow(other, windows[cut:])]
+        assert later == alarms[told:]
+        assert state_bytes(other, tmp_path) == state_bytes(whole, tmp_path)
+
+
+@every_detector
+def test_series_batched_in_one_detector_and_each_in_its_own_say_the_same(name: str) -> None:
+    windows = shifting(name, series=5)
+    together: dict[int, list[str]] = defaultdict(list)
+    for _, alarm in follow(build(name), windows):
+        together[alarm.series // SERIES_METRICS].append(repr(alarm))
+    assert together
+    for number in range(5):
+        alone = []
+        detector = build(name)
+        for window in windows:
+            if number * SERIES_METRICS in window.series:
+                alone += [repr(alarm) for alarm in detector.observe(_only(window, number), SHARE)]
+        assert alone == together[number]
+
+
+def _only(window: Observation, number: int) -> Observation:
+    i = int(np.flatnonzero(window.series == number * SERIES_METRICS)[0])
+    index, values, _ = window.cells
+    return window_of(window.start, window.end - window.start, [number], [values[index == i]])
+
+
+@every_detector
+def test_memory_does_not_grow_with_the_stream(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapters, "_KEPT", 400)
+    detector, rng = build(name), np.random.default_rng(5)
+    sizes = []
+    for number in range(2500):
+        value = values_at(name, rng, levels_of(name)[0], 10)
+        detector.observe(window_of(number * 10.0, 10.0, [0], [value]), SHARE)
+        if number in {249, 2499}:
+            sizes.append(len(state_bytes(detector, tmp_path)))
+    kept = 9 * (adapters._KEPT + 10) + 20 * (adapters._KEPT // 10 + 2)  # values of 9 bytes, windows of at most 20
+    allowed = (
+        kept + 100 if isinstance(detector, RiverDetector) else sizes[0] + 300
+    )  # numbers take more bytes as they grow
+    assert sizes[1] <= allowed, (
+        f"{name}: {sizes[0]:,} bytes after 2,500 events, {sizes[1]:,} after 25,000, at most {allowed:,}"
+    )
+
+
+@every_detector
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("column", ["events", "sums", "squares", "raw", "since", "cells"])
+def test_no_number_that_is_none_reaches_a_detector(name: str, wrong: float, column: str, tmp_path: Path) -> None:
+    detector = build(name)
+    good = shifting(name, before=20, after=0)
+    follow(detector, good[:-1])
+    before = state_bytes(detector, tmp_path)
+    columns = {field: getattr(good[-1], field) for field in Observation.__dataclass_fields__}
+    if column == "cells":
+        index, values, counts = columns["cells"]
+        columns["cells"] = (index, np.where(np.arange(len(values)) == 1, wrong, values), counts)
+    else:
+        columns[column] = np.r_[wrong, columns[column][1:]]
+    with pytest.raises(ValueError, match=f"{column} must be"):
+        detector.observe(Observation(**columns), SHARE)
+    assert state_bytes(detector, tmp_path) == before
+
+
+@every_detector
+def test_no_page_before_the_strict_events(name: str) -> None:
+    rng = np.random.default_rng(8)
+    usual, up, down = levels_of(name)
+    detector = build(name)
+    seen = 0
+    for number in range(STRICT // 10):
+        level = (usual, up, down)[number // 7]
+        alarms = detector.observe(window_of(number * 10.0, 10.0, [0], [values_at(name, rng, level, 10)]), SHARE)
+        assert not [alarm for alarm in alarms if alarm.kind == "page"], f"{name} pages after {seen} events"
+        seen += 10
+
+
+# the delay after an abrupt change of LEVELS, in events, that each detector must keep
+DELAYS = {"beta_binomial": 120, "clipped_gaussian": 60, "adwin": 200, "page_hinkley": 250, "kswin": 60}
+
+
+@every_detector
+@pytest.mark.parametrize("direction", ["up", "down"])
+@pytest.mark.parametrize("seed", range(8))
+def test_a_declared_shift_is_found_in_time_and_its_time_lies_in_the_interval(
+    name: str, direction: str, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    usual, up, down = levels_of(name)
+    detector, changed_at = build(name), 4000.0
+    found: list[Alarm] = []
+    for number in range(400 + DELAYS[name] // 10):
+        level = usual if number < 400 else {"up": up, "down": down}[direction]
+        window = window_of(number * 10.0, 10.0, [0], [values_at(name, rng, level, 10)])
+        found += [alarm for alarm in detector.observe(window, SHARE) if number >= 400]
+        assert name not in BUDGETED or number >= 400 or not found
+    assert [(alarm.kind, alarm.direction) for alarm in found[:1]] == [("page", direction)]
+    assert found[0].changed_from <= changed_at <= found[0].changed_to
+    assert found[0].changed_from <= found[0].changed_at <= found[0].changed_to
+    assert (found[0].after.value > found[0].before.value) == (direction == "up")
+
+
+@every_detector
+def test_a_mirrored_stream_alarms_in_the_mirrored_direction(name: str) -> None:
+    rng = np.random.default_rng(3)
+    for sign, direction in ((1, "up"), (-1, "down")):
+        detector = build(name)
+        level = 0.5 if name == "beta_binomial" else 0.0
+        step = 0.3 if name == "beta_binomial" else 1.2
+        windows = [
+            window_of(i * 10.0, 10.0, [0], [values_at(name, rng, level + (i >= 300) * sign * step, 10)])
+            for i in range(340)
+        ]
+        found = [alarm.direction for end, alarm in follow(detector, windows) if end > 3000.0]
+        assert found[:1] == [direction]
+
+
+@every_detector
+@pytest.mark.parametrize("constant", [0.0, 1.0])
+def test_a_constant_series_is_silent(name: str, constant: float) -> None:
+    windows = [window_of(i * 10.0, 10.0, [0], [np.full(10, constant)]) for i in range(600)]
+    assert follow(build(name), windows) == []
+
+
+@every_detector
+def test_a_single_event_and_an_empty_window_are_silent(name: str) -> None:
+    detector = build(name)
+    empty = window_of(0.0, 10.0, [], [np.zeros(0)])
+    empty = Observation(
+        0.0, 10.0, *(np.zeros(0, int), *[np.zeros(0)] * 5), (np.zeros(0, int), np.zeros(0), np.zeros(0, int))
+    )
+    windows = [empty, window_of(10.0, 10.0, [0], [np.ones(1)]), empty]
+    assert follow(detector, windows) == []
+    progress = detector.progress(0)
+    assert progress is not None
+    assert progress.changed_at is None
+    assert detector.progress(SERIES_METRICS) is None
+    assert detector.levels(SERIES_METRICS, 0.0) is None
+
+
+@every_detector
+def test_a_change_in_a_harmless_direction_is_a_notice(name: str) -> None:
+    for harm, expected in (("up", {"up": "page", "down": "notice"}), ("none", {"up": "notice", "down": "notice"})):
+        detector = build(name, harm=harm)
+        found = [alarm for end, alarm in follow(detector, shifting(name, before=400)) if end > 4000.0]
+        kinds = {alarm.direction: alarm.kind for alarm in found[::-1] if alarm.kind != "recovered"}
+        assert kinds == expected
+
+
+@every_detector
+def test_an_alarm_explains_itself(name: str) -> None:
+    for _, alarm in follow(build(name), shifting(name)):
+        assert alarm.reason
+        assert alarm.before.events > 0
+        assert alarm.after.events > 0
+        assert alarm.before.low <= alarm.before.value <= alarm.before.high
+        assert alarm.after.low <= alarm.after.value <= alarm.after.high
+        if name in BUDGETED:
+            assert alarm.statistic >= alarm.threshold
+
+
+@every_detector
+def test_the_levels_before_and_since_a_time_are_those_of_the_traffic(name: str) -> None:
+    rng = np.random.default_rng(2)
+    usual = levels_of(name)[0]
+    detector = build(name)
+    values = [values_at(name, rng, usual, 10) for _ in range(30)]
+    follow(detector, [window_of(i * 10.0, 10.0, [0], [value]) for i, value in enumerate(values)])
+    assert detector.levels(0, 0.0) is None
+    assert detector.levels(0, 1e9) is None
+    levels = detector.levels(0, 150.0)
+    assert levels is not None
+    assert levels[0].events + levels[1].events == 300
+    means = [np.mean(values[:15]), np.mean(values[15:])]
+    expected = means if name == "beta_binomial" else np.exp(means)
+    assert [level.value for level in levels] == pytest.approx(expected)
+
+
+@every_detector
+def test_the_docstring_says_what_it_cannot_do_where_it_comes_from_and_shows_it(name: str) -> None:
+    doc = DETECTORS[name].__doc__ or ""
+    for words in ("Cannot", "References", "Examples", ">>> "):
+        assert words in doc, f"{name} does not say '{words}'"
+
+
+# -- the budgeted detectors: false pages ------------------------------------------------------------------------------
+
+
+class Null(NamedTuple):
+    """Traffic in which nothing changes but what is allowed to."""
+
+    name: str
+    events: int  # of a series in a window of ten minutes
+    series: int
+    days: int
+    draw: Callable[[np.random.Generator, float, tuple[int, int]], tuple[Floats, Floats, Floats]]
+
+
+def rate(level: float, rho: float = 0.0, season: float = 0.0) -> Any:
+    """Hits of a rate; `rho` clusters those of one window, `season` is the daily amplitude relative to the level."""
+
+    def draw(rng: np.random.Generator, time: float, shape: tuple[int, int]) -> tuple[Floats, Floats, Floats]:
+        p = np.full(shape[0], level * (1 + season * math.sin(2 * math.pi * time / DAY)))
+        if rho:
+            p = rng.beta(p * (1 - rho) / rho, (1 - p) * (1 - rho) / rho)
+        hits = rng.binomial(shape[1], p).astype(float)
+        return hits, hits, hits
+
+    return draw
+
+
+def length(sd: float = 0.6, tail: int = 0, shared: float = 0.0, season: float = 0.0) -> Any:
+    """Clipped logs; `tail` degrees of freedom of a t distribution, `shared` variance within a window."""
+
+    def draw(rng: np.random.Generator, time: float, shape: tuple[int, int]) -> tuple[Floats, Floats, Floats]:
+        z = rng.standard_t(tail, shape) / math.sqrt(tail / (tail - 2)) if tail else rng.standard_normal(shape)
+        z = z * math.sqrt(1 - shared) + rng.standard_normal((shape[0], 1)) * math.sqrt(shared)
+        logs = 5 + sd * z + season * math.sin(2 * math.pi * time / DAY)
+        clipped = np.clip(logs, 5 - 3.5 * sd, 5 + 3.5 * sd)
+        return clipped.sum(axis=1), (clipped**2).sum(axis=1), logs.sum(axis=1)
+
+    return draw
+
+
+NULLS = {
+    "independent": Null("beta_binomial", 20, 300, 6, rate(0.02)),
+    "rare": Null("beta_binomial", 20, 300, 6, rate(0.001)),
+    "season": Null("beta_binomial", 20, 300, 6, rate(0.02, season=0.5)),
+    "season, much traffic": Null("beta_binomial", 300, 100, 6, rate(0.05, season=0.5)),
+    "clusters": Null("beta_binomial", 20, 300, 6, rate(0.02, rho=0.05)),
+    "clusters and season": Null("beta_binomial", 20, 300, 6, rate(0.02, rho=0.05, season=0.5)),
+    "frequent clusters": Null("beta_binomial", 20, 300, 6, rate(0.2, rho=0.1)),
+    "normal logs": Null("clipped_gaussian", 20, 200, 6, length()),
+    "heavy tails": Null("clipped_gaussian", 20, 200, 6, length(tail=3)),
+    "heavy tails and season": Null("clipped_gaussian", 20, 200, 6, length(tail=3, season=math.log(1.15))),
+    "season of lengths, much traffic": Null("clipped_gaussian", 100, 60, 6, length(season=math.log(1.15))),
+    "shared variance": Null("clipped_gaussian", 20, 200, 6, length(shared=0.1)),
+}
+
+
+def pages(null: Null, budgets: Sequence[float], seed: int = 11) -> list[int]:
+    rng = np.random.default_rng(seed)
+    detectors = [build(null.name) for _ in budgets]
+    shares = [Share.of(budget, null.series) for budget in budgets]
+    series = np.arange(null.series) * SERIES_METRICS
+    found = [0] * len(budgets)
+    for number in range(null.days * 144):
+        start = number * 600.0
+        columns = null.draw(rng, start, (null.series, null.events))
+        events = np.full(null.series, float(null.events))
+        window = Observation(start, start + 600.0, series, events, *columns, np.full(null.series, start), ((), (), ()))
+        for i, detector in enumerate(detectors):
+            found[i] += sum(alarm.kind == "page" for alarm in detector.observe(window, shares[i]))
+    return found
+
+
+@pytest.mark.parametrize("null", NULLS)
+def test_false_pages_stay_within_the_budget(null: str) -> None:
+    for budget, found in zip((1.0, 10.0), pages(NULLS[null], (1.0, 10.0)), strict=True):
+        assert found <= budget + 2 * math.sqrt(budget), f"{null}: {found} false pages on a budget of {budget:g}"
