@@ -40,10 +40,14 @@ class River(Protocol):
 
 
 class _Fed(msgspec.Struct):
-    """What one series was fed since its last alarm: values, and how many of them with each window's start."""
+    """What one series was fed since its last alarm: values, and how many of them with each window's start.
 
-    values: list[float]
-    windows: list[tuple[float, int]]
+    `seen` counts all that it was ever fed.
+    """
+
+    values: list[float] = []
+    windows: list[tuple[float, int]] = []
+    seen: int = 0
 
 
 class RiverDetector(ABC):
@@ -74,17 +78,18 @@ class RiverDetector(ABC):
 
     def _feed(self, series: int, values: np.ndarray[Any, np.dtype[np.float64]], window: Observation) -> list[Alarm]:
         order = np.random.default_rng(abs(int(window.start))).permutation(len(values))
-        fed = self._fed.setdefault(series, _Fed([], []))
+        fed = self._fed.setdefault(series, _Fed())
         if len(fed.values) >= _KEPT:
             self._forget(series, fed)
         fed.windows.append((window.start, len(values)))
+        fed.seen += len(values)
         river = self._river.get(series) or self._rebuild(series)
         for value in values[order].tolist():
             fed.values.append(value)
             river.update(value)
             if river.drift_detected:
                 alarm = self._alarm(series, fed, window)
-                self._fed[series] = _Fed([], [])
+                self._fed[series] = _Fed(seen=fed.seen)
                 self._river.pop(series)
                 return [alarm]
         return []
@@ -111,7 +116,7 @@ class RiverDetector(ABC):
         changed_at = _start_of(fed, len(fed.values) - recent)
         return Alarm(
             series=series,
-            kind="page" if self._harmful(series, direction) and len(fed.values) >= self._strict_events else "notice",
+            kind="page" if self._harmful(series, direction) and fed.seen >= self._strict_events else "notice",
             direction=direction,
             changed_at=changed_at,
             changed_from=fed.windows[0][0],
@@ -148,7 +153,7 @@ class RiverDetector(ABC):
         if fed is None:
             return None
         level = self._estimate(series, fed.values)
-        return Progress(len(fed.values), self._strict_events, self._strict_events, level, None)
+        return Progress(fed.seen, self._strict_events, self._strict_events, level, None)
 
     def accept(self, series: int) -> None:  # noqa: B027 (there is no old level to forget)
         """Do nothing: after an alarm these detectors know the new level only."""

@@ -19,7 +19,8 @@ from undertow.dashboards.terminal import LiveView
 from undertow.dashboards.units import duration
 from undertow.pipelines.app import App, opened
 from undertow.pipelines.demo_judgement import Judgement, judge, told
-from undertow.pipelines.demo_live import Live, page_of, sent_pages
+from undertow.pipelines.demo_live import Live
+from undertow.pipelines.demo_pages import page_of, sent_pages
 from undertow.pipelines.demo_player import Player
 from undertow.pipelines.demo_queries import Queries
 from undertow.pipelines.demo_report import Story, compose
@@ -34,7 +35,7 @@ MARKER = ".undertow-demo"
 HOURS = 2.0
 RATE = 15.0  # events a second of event time: slices, too, have their 2,000 events before the change
 _AT, _FOR = 0.5, 0.2  # shares of the traffic: before the incident, and while it lasts
-_FRAME_S, _LINE_S = 0.4, 1.0  # between frames on a terminal, and elsewhere
+_FRAME_S, _LINE_S = 0.5, 1.0  # between frames on a terminal, and elsewhere
 _DELIVERY_S = 5.0  # the console gets so long for the last page
 
 

@@ -28,7 +28,8 @@ from undertow.drift.metrics import METRICS, parent_of
 from undertow.drift.statistics.proportions import wilson
 from undertow.drift.verdict import Series, Verdict
 from undertow.pipelines.demo_examples import examples
-from undertow.pipelines.demo_live import Sent, http_ok, page_of
+from undertow.pipelines.demo_live import http_ok
+from undertow.pipelines.demo_pages import Sent, page_of
 from undertow.pipelines.demo_queries import HttpBucket, Queries, Totals, tail_of
 from undertow.pipelines.demo_queries import Level as Bucket
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,12 @@ STRICT, ENOUGH = 200, 2000
 SHARE = Share.of(1.0, 64)
 RATE, LENGTH = METRICS["refusal_rate"], METRICS["output_length"]
 BUDGETED = ["beta_binomial", "clipped_gaussian"]
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
 
 every_detector = pytest.mark.parametrize("name", DETECTORS)
 every_budgeted = pytest.mark.parametrize("name", BUDGETED)
@@ -86,7 +93,7 @@ def levels_of(name: str) -> tuple[float, float, float]:
     return LEVELS.get(name, USUAL_LENGTH)
 
 
-def shifting(name: str, seed: int = 1, series: int = 3, before: int = 150, after: int = 100) -> list[Observation]:
+def shifting(name: str, seed: int = 1, series: int = 3, before: int = 100, after: int = 40) -> list[Observation]:
     """Windows of 10 s and 10 events in which the odd series go up, the even ones down, and each misses some windows."""
     rng = np.random.default_rng(seed)
     usual, up, down = levels_of(name)
@@ -133,7 +140,7 @@ def test_a_restart_at_any_prefix_changes_nothing(name: str, tmp_path: Path) -> N
     whole = build(name)
     cuts, alarms, before = {}, [], []
     for number, window in enumerate(windows):
-        if number % 7 == 0 or 145 < number < 165:
+        if number % 16 == 0 or 99 < number < 106:
             cuts[number], before = state_bytes(whole, tmp_path), [*before, len(alarms)]
         alarms += [repr(alarm) for alarm in whole.observe(window, SHARE)]
     assert alarms, "a stream without an alarm proves nothing"
@@ -218,29 +225,34 @@ def test_no_page_before_the_strict_events(name: str) -> None:
         seen += 10
 
 
-# the delay after an abrupt change of LEVELS, in events, that each detector must keep
-DELAYS = {"beta_binomial": 120, "clipped_gaussian": 60, "adwin": 200, "page_hinkley": 250, "kswin": 60}
+# the delay after an abrupt change from the usual level up and down, in events, that each detector must keep
+DELAYS = {
+    "beta_binomial": (400, 600),
+    "clipped_gaussian": (50, 50),
+    "adwin": (100, 100),
+    "page_hinkley": (100, 100),
+    "kswin": (50, 50),
+}
 
 
 @every_detector
-@pytest.mark.parametrize("direction", ["up", "down"])
 @pytest.mark.parametrize("seed", range(8))
-def test_a_declared_shift_is_found_in_time_and_its_time_lies_in_the_interval(
-    name: str, direction: str, seed: int
-) -> None:
-    rng = np.random.default_rng(seed)
-    usual, up, down = levels_of(name)
-    detector, changed_at = build(name), 4000.0
-    found: list[Alarm] = []
-    for number in range(400 + DELAYS[name] // 10):
-        level = usual if number < 400 else {"up": up, "down": down}[direction]
-        window = window_of(number * 10.0, 10.0, [0], [values_at(name, rng, level, 10)])
-        found += [alarm for alarm in detector.observe(window, SHARE) if number >= 400]
-        assert name not in BUDGETED or number >= 400 or not found
-    assert [(alarm.kind, alarm.direction) for alarm in found[:1]] == [("page", direction)]
-    assert found[0].changed_from <= changed_at <= found[0].changed_to
-    assert found[0].changed_from <= found[0].changed_at <= found[0].changed_to
-    assert (found[0].after.value > found[0].before.value) == (direction == "up")
+def test_a_declared_shift_is_found_in_time_and_its_time_lies_in_the_interval(name: str, seed: int) -> None:
+    for level, direction, delay in zip(levels_of(name)[1:], ("up", "down"), DELAYS[name], strict=True):
+        rng, changed_at = np.random.default_rng(seed), 4000.0
+        found: list[Alarm] = []
+        detector = build(name)
+        for number in range(400 + delay // 10):
+            values = values_at(name, rng, levels_of(name)[0] if number < 400 else level, 10)
+            alarms = detector.observe(window_of(number * 10.0, 10.0, [0], [values]), SHARE)
+            assert name not in BUDGETED or number >= 400 or not alarms, "nothing had changed yet"
+            found += [alarm for alarm in alarms if number >= 400]
+        if name not in BUDGETED:  # they send false alarms in between, as they say themselves
+            found = [alarm for alarm in found if alarm.direction == direction]
+        assert [(alarm.kind, alarm.direction) for alarm in found[:1]] == [("page", direction)]
+        assert found[0].changed_from <= changed_at <= found[0].changed_to
+        assert found[0].changed_from <= found[0].changed_at <= found[0].changed_to
+        assert (found[0].after.value > found[0].before.value) == (direction == "up")
 
 
 @every_detector
@@ -268,7 +280,6 @@ def test_a_constant_series_is_silent(name: str, constant: float) -> None:
 @every_detector
 def test_a_single_event_and_an_empty_window_are_silent(name: str) -> None:
     detector = build(name)
-    empty = window_of(0.0, 10.0, [], [np.zeros(0)])
     empty = Observation(
         0.0, 10.0, *(np.zeros(0, int), *[np.zeros(0)] * 5), (np.zeros(0, int), np.zeros(0), np.zeros(0, int))
     )

@@ -7,6 +7,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
@@ -111,10 +112,11 @@ def test_the_report_shows_what_moved_what_did_not_and_real_exchanges(page: Refer
 
 def test_every_text_of_the_report_comes_from_the_traffic(page: References, slip: tuple[Played, str]) -> None:
     """An exchange that is shown was played: its answer stands in the traffic's file."""
-    traffic_text = (slip[0].report.parent / "traffic.jsonl").read_text(encoding="utf-8")
+    lines = (slip[0].report.parent / "traffic.jsonl").read_bytes().splitlines()
+    played = {msgspec.json.decode(line).get("output") for line in lines}
     answers = [text for text in page.texts if text.startswith('{"category"')]
     assert answers
-    assert all(text.replace('"', '\\"') in traffic_text for text in answers)
+    assert set(answers) <= played
 
 
 def test_a_null_is_played_without_a_page(tmp_path: Path) -> None:
