@@ -78,7 +78,7 @@ class Live:
             events=totals.events,
             http=http,
             series=series,
-            ticker=self._ticker.ticks,
+            ticker=list(self._ticker.ticks),
             page=_latest_page(sent, incidents),
             pages_sent=sum(each.kind is ChangeKind.TRIGGER for each in sent),
         )
@@ -132,10 +132,10 @@ class Live:
         ok = http_ok(buckets[:-1], buckets[-1:])
         rates = [bucket.errors / bucket.requests for bucket in buckets]
         return [
-            HttpStat("requests", "/s", latest.requests / self._width_s, ok["requests"],
+            HttpStat("calls", "/s", latest.requests / self._width_s, ok["requests"],
                      [bucket.requests / self._width_s for bucket in buckets]),
             HttpStat("errors", "share of events", rates[-1] if rates else None, ok["errors"], list(rates)),
-            HttpStat("latency p50", "seconds", latest.p50, ok["p50"], [bucket.p50 for bucket in buckets]),
+            HttpStat("p50", "seconds", latest.p50, ok["p50"], [bucket.p50 for bucket in buckets]),
             HttpStat("p99", "seconds", latest.p99, ok["p99"], [bucket.p99 for bucket in buckets]),
         ]  # fmt: skip
 
@@ -148,7 +148,7 @@ def _latest_page(sent: Sequence[Sent], incidents: Sequence[Incident]) -> LivePag
     for incident in reversed(incidents):
         page = page_of(incident, sent)
         if page is not None:
-            return LivePage(incident.paged_at or incident.opened_at, incident.severity, page.headline, page.text)
+            return LivePage(incident.paged_at or incident.opened_at, page.severity, page.headline, page.text)
     return None
 
 

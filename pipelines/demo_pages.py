@@ -23,6 +23,11 @@ class Sent(msgspec.Struct, frozen=True):
     text: str
 
     @property
+    def severity(self) -> str:
+        """How loudly it was told: the label of its first line."""
+        return self.text.partition(" ")[0].lower()
+
+    @property
     def headline(self) -> str:
         """The page's first line, without its label."""
         return self.text.partition("\n")[0].partition(" ")[2].strip()

@@ -47,6 +47,11 @@ _HEAD_PHRASES: tuple[tuple[str, float], ...] = (
     (rf"^\W*(?:[^.,]*, ?)?(?:(?:but|so|and) )?(?:as an? [^.,]*, ?)?i(?: \w+)? ?{_CANNOT}{_MANNER} {_DO}", 0.75),
     (rf"(?:and|but|so|model,) {_CANNOT} {_DO}", 0.5),
     (rf"\bi don{_Q}t think it{_Q}s (?:appropriate|right|ethical)|not comfortable", 1.0),
+    # the same said around a corner
+    (rf"\b(?:is|are)(?:n{_Q}t| not) (?:something|anything) (?:that )?(?:i|we)\b", 1.0),
+    (rf"\bi(?:{_Q}ll| will)? (?:have|need) to(?: \w+ly)? (?:declin|pass on|turn (?:this|that) down)", 1.0),
+    (rf"\bi (?:do not|don{_Q}t) feel (?:able|comfortable|right)|\bi (?:won{_Q}t|will not) be able to\b", 1.0),
+    (r"\b(?:outside|beyond)(?: of)? (?:what (?:i|we) can|my (?:scope|abilit|capabilit|role|remit))", 1.0),
     (
         rf"\bi(?:{_Q}m| am)? ?(?:just |only )?(?:do not|don{_Q}t|not) have (?:any |direct )?"
         r"(?:access|information|permission)",
