@@ -34,6 +34,7 @@ _OWN_EVIDENCE = float(np.log(100.0))
 _RECOVERED = float(
     np.log(1e5)
 )  # a change that lasts is looked at in every window: less evidence than this says "back" by chance
+_PRECISION = 0.2  # of the way back: the standard error below which a level says whether the series is back
 _CHANGE_INTERVAL = 4.0  # fall of the log-likelihood within which a change time is plausible
 _EVIDENCE_FLOOR = -60.0
 
@@ -265,7 +266,7 @@ class SequentialDetector(ABC):
         learned = self.baselines.before(row, slots[first:-1])
         level = self._flat(learned) + self._effect(after)
         episode = self._episodes.get(row)
-        if episode and self._is_back(row, episode, level, after):
+        if episode and self._is_back(row, episode, level, 2 * self._error(row, after)):
             episode.back_sums = after.tolist()
             return self._recover(row, episode, window, statistic, limit)
         before = self._estimate(row, learned)
@@ -368,9 +369,12 @@ class SequentialDetector(ABC):
         since = np.array(episode.back_sums) + part if episode.back > 0 else part
         episode.back = max(episode.back, 0.0) + self._return_ratio(row, episode, part, season)
         episode.back_sums = since.tolist()
-        long_enough = episode.back >= _RECOVERED and since[Slot.EVENTS] >= BLOCK
+        if episode.back < _RECOVERED or since[Slot.EVENTS] < BLOCK:
+            return []
         level = float(self._link(since[[Slot.EVENTS]], since[[Slot.SUM]])[0]) - season
-        if not long_enough or not self._is_back(row, episode, level, since):
+        error = self._error(row, since)
+        unclear = error > abs(episode.level_after - episode.level_before) * _PRECISION  # a partial return looks alike
+        if unclear or not self._is_back(row, episode, level, error):
             return []
         return self._recover(row, episode, window, episode.back, _RECOVERED)
 
@@ -379,11 +383,14 @@ class SequentialDetector(ABC):
         if self._known(np.array([row]))[0]:
             episode.level_after = self._flat(self.baselines.sums[row])
 
-    def _is_back(self, row: int, episode: Episode, level: float, sums: Floats) -> bool:
-        """Return whether a level measured by `sums` is within `page_from`, and its noise, of the old one."""
+    def _is_back(self, row: int, episode: Episode, level: float, noise: float) -> bool:
+        """Return whether a level is within `page_from`, and its noise, of the one before the episode."""
         metric = int(self._metric_of(np.array([row]))[0])
-        noise = float(self._noise(np.array([row]), sums[[Slot.EVENTS]], sums[[Slot.SUM]])[0]) ** 0.5
         return bool(abs(level - episode.level_before) < self._settings["page_from"][metric] + noise)
+
+    def _error(self, row: int, sums: Floats) -> float:
+        """Return the standard error of the level of these sums, link scale."""
+        return float(self._noise(np.array([row]), sums[[Slot.EVENTS]], sums[[Slot.SUM]])[0]) ** 0.5
 
     def _recover(self, row: int, episode: Episode, window: Observation, statistic: float, limit: float) -> list[Alarm]:
         now = self._estimate(row, np.array(episode.back_sums))

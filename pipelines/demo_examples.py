@@ -67,7 +67,8 @@ def examples(queries: Queries, verdict: Verdict, until: float) -> list[Example]:
 def _pairs(verdict: Verdict, level: float, until: float) -> str:
     """Return the statement that pairs calls which show the change with ordinary ones from before it.
 
-    Those that show it are drawn by the hash of their ids; the pairs whose questions begin most alike are taken.
+    Those that show it are drawn by the hash of their ids; the pairs whose questions begin most alike are taken, unless
+    it is the questions that changed.
     """
     calls = f"""SELECT {_exchange(verdict)} AS exchange, operation, substringUTF8(input, 1, {_BEGINNING}) AS asked
         FROM interactions WHERE {calls_of(verdict.series)} AND {_TEXTS}"""
@@ -76,9 +77,10 @@ def _pairs(verdict: Verdict, level: float, until: float) -> str:
         AND time < {moment(until)} {drawn} {_SHOWN}"""
     before = f"""{calls} AND {_ordinary(verdict, level)} AND time < {moment(verdict.changed_from)}
         {drawn} {_CANDIDATES}"""
+    alike = "0" if parent_of(verdict.series.metric).startswith("input_") else "ngramDistance(new.asked, old.asked)"
     return f"""SELECT old.exchange AS before, new.exchange AS after
         FROM ({after}) AS new INNER JOIN ({before}) AS old USING operation
-        ORDER BY ngramDistance(new.asked, old.asked), new.asked, old.asked LIMIT 1 BY new.asked LIMIT {_PAIRS}"""
+        ORDER BY {alike}, cityHash64(new.asked), cityHash64(old.asked) LIMIT 1 BY new.asked LIMIT {_PAIRS}"""
 
 
 def _exchange(verdict: Verdict) -> str:

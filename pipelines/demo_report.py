@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 
 from undertow.alerts.incident import Incident, Level
-from undertow.alerts.ranking import ranked
+from undertow.alerts.ranking import effect, ranked, without_repeats
 from undertow.alerts.text import http_is_green, page_text, slice_of
 from undertow.dashboards.model import (
     ChangeMark,
@@ -32,16 +32,19 @@ from undertow.pipelines.demo_live import http_ok
 from undertow.pipelines.demo_pages import Sent, page_of
 from undertow.pipelines.demo_queries import HttpBucket, Queries, Totals, tail_of
 from undertow.pipelines.demo_queries import Level as Bucket
+from undertow.pipelines.settings import Detection
 
 __all__ = ["Story", "compose"]
 
 _POINTS = 60  # of a chart
-_CHARTS = 4  # of series that changed, one a metric
+_METRICS = 4  # of an incident that get charts
+_ROWS_EACH = 3  # of a metric in an incident's table: the whole service and the slices that moved most
 _EXPLAINED = 2  # metrics with examples
-_ROWS = 12  # of an incident's table
+_ROWS = 12  # in all
 _Z95 = 1.96
 _BEGINNING_S = 600.0  # versions first seen so early were there from the start
 _STEADY = ("refusal_rate", "schema_violation_rate", "truncation_rate", "output_length", "input_length", "cost_per_task")
+_DIMENSIONS = {name: place for place, name in enumerate(Detection().dimensions)}
 _HTTP = {  # what classic monitoring shows: title, unit
     "requests": ("requests", "/s"),
     "errors": ("errors", "share of events"),
@@ -65,7 +68,7 @@ def compose(queries: Queries, story: Story) -> Report:
     """Return the report on everything that the store holds of the service."""
     totals = queries.totals()
     incidents = [each for each in queries.incidents() if each.paged_at is not None]
-    verdicts = queries.verdicts()
+    recovered = {each.opened: each.detected_at for each in queries.verdicts() if each.kind == "recovered"}
     versions = queries.versions(totals.first + _BEGINNING_S)
     mine = [each for each in incidents if each.service == queries.service]
     return Report(
@@ -74,10 +77,10 @@ def compose(queries: Queries, story: Story) -> Report:
         period=Period(totals.first, totals.last),
         headline_numbers=story.numbers,
         incidents=[_view(incident, story.sent) for incident in incidents],
-        charts=_charts(queries, mine, verdicts, versions, totals),
+        charts=_charts(queries, mine, recovered, versions, totals),
         http=_http(queries, mine, totals),
         versions=versions,
-        examples=_examples(queries, mine, totals),
+        examples=_examples(queries, mine, recovered, totals),
         false_page_budget=story.budget,
         notes=story.notes,
     )
@@ -100,11 +103,37 @@ def _view(incident: Incident, sent: Sequence[Sent]) -> IncidentView:
         paged_at=incident.paged_at,
         resolved_at=incident.resolved_at,
         resolution=incident.resolution,
-        rows=[_row(verdict) for verdict in ranked(incident.verdicts)[:_ROWS]],
+        rows=[_row(verdict) for verdict in _table(incident)[:_ROWS]],
         http=[_level(level) for level in incident.http if level.metric in _LEVELS],
         causes=[str(cause["text"]) for cause in incident.causes],
         page_text=page.text if page is not None else page_text(incident),
     )
+
+
+def _table(incident: Incident) -> list[Verdict]:
+    """Return the verdicts for the table: metric by metric, the speaker first, then the slices that moved most."""
+    found: list[Verdict] = []
+    for speaker in ranked(incident.verdicts):
+        found += [speaker, *_slices(incident, speaker)[: _ROWS_EACH - 1]]
+    return found
+
+
+def _slices(incident: Incident, speaker: Verdict) -> list[Verdict]:
+    """Return the other slices in which the speaker's metric moved, the largest effects first.
+
+    Of slices that hold the same traffic, such as an operation and the model that it alone uses, one is enough.
+    """
+    others = [
+        verdict
+        for verdict in without_repeats(incident.verdicts)
+        if verdict.series.metric == speaker.series.metric and verdict is not speaker and verdict.series.segment
+    ]
+    distinct: dict[tuple[float, int], Verdict] = {(speaker.before.value, speaker.before.events): speaker}
+    for verdict in sorted(
+        others, key=lambda v: (-abs(effect(v)), _DIMENSIONS.get(v.series.segment[0][0], len(_DIMENSIONS)))
+    ):
+        distinct.setdefault((verdict.before.value, verdict.before.events), verdict)
+    return list(distinct.values())[1:]
 
 
 def _row(verdict: Verdict) -> Row:
@@ -133,12 +162,17 @@ def _level(level: Level) -> HttpLevel:
 def _charts(
     queries: Queries,
     incidents: Sequence[Incident],
-    verdicts: Sequence[Verdict],
+    recovered: Mapping[str, float],
     versions: Sequence[VersionView],
     totals: Totals,
 ) -> list[Chart]:
     """Return the charts of what moved, one a metric and incident, and of what stayed as it was in the whole service."""
-    moved = [verdict for incident in incidents for verdict in _speakers(incident)]
+    moved = [
+        verdict
+        for incident in incidents
+        for speaker in _speakers(incident)
+        for verdict in (speaker, *_slices(incident, speaker)[:1])
+    ]
     told = {parent_of(verdict.series.metric) for incident in incidents for verdict in incident.verdicts}
     steady = [Series(queries.service, queries.environment, (), metric) for metric in _STEADY if metric not in told]
     width_s = _width(totals)
@@ -148,12 +182,14 @@ def _charts(
         _plain(series, buckets, width_s)
         for series, buckets in zip([v.series for v in moved] + steady, levels, strict=True)
     ]
-    back = {verdict.opened: verdict.detected_at for verdict in verdicts if verdict.kind == "recovered"}
     marks = [
         Mark(each.first_seen, f"{each.dimension} {each.value}") for each in versions if each.service == queries.service
     ]
     return [
-        *(_changed(chart, verdict, marks, back.get(verdict.id)) for chart, verdict in zip(charts, moved, strict=False)),
+        *(
+            _changed(chart, verdict, marks, recovered.get(verdict.id))
+            for chart, verdict in zip(charts, moved, strict=False)
+        ),
         *charts[len(moved) :],
     ]
 
@@ -166,7 +202,7 @@ def _speakers(incident: Incident) -> list[Verdict]:
         pages, key=lambda v: (v.detected_at > (incident.paged_at or v.detected_at), bool(tail_of(v.series)))
     ):
         found.setdefault(parent_of(verdict.series.metric), verdict)
-    return list(found.values())[:_CHARTS]
+    return list(found.values())[:_METRICS]
 
 
 def _plain(series: Series, buckets: Sequence[Bucket], width_s: float) -> Chart:
@@ -245,7 +281,9 @@ def _read(bucket: HttpBucket, name: str, width_s: float) -> float | None:
 # -- examples ---------------------------------------------------------------------------------------------------------
 
 
-def _examples(queries: Queries, incidents: Sequence[Incident], totals: Totals) -> list[Example]:
+def _examples(
+    queries: Queries, incidents: Sequence[Incident], recovered: Mapping[str, float], totals: Totals
+) -> list[Example]:
     """Return exchanges for the metrics that tell the incidents best and can be seen in a text.
 
     Tokens are left to the lengths beside them: they would show the same.
@@ -256,7 +294,7 @@ def _examples(queries: Queries, incidents: Sequence[Incident], totals: Totals) -
             subject = parent_of(verdict.series.metric).removesuffix("_tokens").removesuffix("_length")
             if subject not in found and len(found) < _EXPLAINED:
                 known = {(example.time, example.input) for pairs in found.values() for example in pairs}
-                pairs = examples(queries, verdict, incident.resolved_at or totals.last)
+                pairs = examples(queries, verdict, recovered.get(verdict.id, incident.resolved_at or totals.last))
                 if pairs and not known & {(example.time, example.input) for example in pairs}:
                     found[subject] = pairs
     return [example for pairs in found.values() for example in pairs]

@@ -119,7 +119,7 @@ def test_files_that_a_document_names_exist(document: Path) -> None:
     text = document.read_text()
     named = re.findall(r"`((?:drift|alerts|dashboards|pipelines|tests|docs)/[\w/.]*)[:`]", text)
     linked = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
-    assert named or linked or document.name == "CHANGELOG.md"
+    assert len(named) > 40 or document.name != "ARCHITECTURE.md"
     assert [name for name in named if not (ROOT / name).exists()] == []
     assert [link for link in linked if not (document.parent / link).exists()] == []
 
