@@ -182,13 +182,14 @@ class Baselines:
         return smooth / (_smooth(events) + pseudo_events[:, None]), mean
 
     def unknown_season(self, rows: Ints, time: float) -> Floats:
-        """Return how far (in amplitudes) a daily cycle of unknown phase may have moved since the baseline was seen."""
-        hour = time % DAY / 3600
-        distance = np.abs(hour - (np.arange(_HOURS) + 0.5))
-        distance = np.maximum(np.minimum(distance, _HOURS - distance) - 0.5, 0)
-        swing = 2 * np.sin(np.pi * distance / _HOURS)
+        """Return how far (in amplitudes) a daily cycle of unknown phase may lie from its mean over what was seen.
+
+        For a sine that is the distance on the unit circle between now and the mean of the hours seen.
+        """
+        since = (np.arange(_HOURS) + 0.5 - time % DAY / 3600) * (2 * np.pi / _HOURS)
         weights = self.hours[rows, :, 0]
-        moved: Floats = weights @ swing / np.maximum(weights.sum(axis=1), 1)
+        weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1)
+        moved: Floats = np.hypot(1 - weights @ np.cos(since), weights @ np.sin(since))
         return np.where(self.has_profile(rows, time), 0.0, moved)
 
     # -- wander from day to day ---------------------------------------------------------------------------------------

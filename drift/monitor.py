@@ -18,10 +18,11 @@ from undertow.drift.segments import Group
 from undertow.drift.verdict import Estimate, Series, Verdict, verdict_id
 from undertow.drift.windows import SERIES_METRICS, ClosedWindow
 
-__all__ = ["MEASURED", "Monitor", "MonitorConfig", "SeriesStatus"]
+__all__ = ["MEASURED", "SERIES_OF_A_GROUP", "Monitor", "MonitorConfig", "SeriesStatus"]
 
 MEASURED: tuple[Metric, ...] = tuple(metric for metric in METRICS.values() if "." not in metric.name)
 _NUMBERED: tuple[Metric, ...] = (*MEASURED, *(metric for metric in METRICS.values() if "." in metric.name))
+SERIES_OF_A_GROUP = len(_NUMBERED)
 _NUMBER = {metric.name: number for number, metric in enumerate(_NUMBERED)}
 _DEFAULTS = {Family.RATE: "beta_binomial", Family.POSITIVE: "clipped_gaussian"}
 _UNBUDGETED_PAGES_PER_WEEK = 10  # of detectors that are outside the budget; beyond it they are notices

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from undertow.dashboards.model import Example
@@ -17,6 +19,7 @@ __all__ = ["examples"]
 _PAIRS = 2
 _SHOWN = 40  # exchanges since the change that are held against
 _CANDIDATES = 2000  # from before it
+_QUICKLY_READ = 500  # characters of a question, where its length is not the matter
 _BEGINNING = 80  # characters of a question that are compared
 _USUAL = 1.25  # a value within this factor of the usual level is an ordinary one
 _TYPICAL = 1.1  # within this factor of the new level is what the change made ordinary
@@ -59,28 +62,47 @@ def examples(queries: Queries, verdict: Verdict, until: float) -> list[Example]:
     pairs = queries.rows(_pairs(verdict, _usual_level(queries, verdict), until), _Pair)
     return [
         example
-        for pair in pairs
+        for pair in _different(pairs)
         for example in (_told(verdict, "before", pair.before), _told(verdict, "after", pair.after))
     ]
+
+
+def _different(pairs: Sequence[_Pair]) -> list[_Pair]:
+    """Return the first pairs that have nothing in common."""
+    chosen: list[_Pair] = []
+    for pair in pairs:
+        same = any(
+            pair.before.input == other.before.input or pair.after.input[:_BEGINNING] == other.after.input[:_BEGINNING]
+            for other in chosen
+        )
+        if not same and len(chosen) < _PAIRS:
+            chosen.append(pair)
+    return chosen
 
 
 def _pairs(verdict: Verdict, level: float, until: float) -> str:
     """Return the statement that pairs calls which show the change with ordinary ones from before it.
 
-    Those that show it are drawn by the hash of their ids; the pairs whose questions begin most alike are taken, unless
-    it is the questions that changed.
+    Those that show it are drawn by the hash of their ids. The pairs whose questions begin most alike come first; where it
+    is the questions that changed, those that are least like any from before.
     """
+    texts = _TEXTS if _of_questions(verdict) else f"{_TEXTS} AND lengthUTF8(input) < {_QUICKLY_READ}"
     calls = f"""SELECT {_exchange(verdict)} AS exchange, operation, substringUTF8(input, 1, {_BEGINNING}) AS asked
-        FROM interactions WHERE {calls_of(verdict.series)} AND {_TEXTS}"""
+        FROM interactions WHERE {calls_of(verdict.series)} AND {texts}"""
     drawn = "ORDER BY cityHash64(id) LIMIT"
     after = f"""{calls} AND {_shows(verdict, level)} AND time >= {moment(verdict.changed_at)}
         AND time < {moment(until)} {drawn} {_SHOWN}"""
     before = f"""{calls} AND {_ordinary(verdict, level)} AND time < {moment(verdict.changed_from)}
         {drawn} {_CANDIDATES}"""
-    alike = "0" if parent_of(verdict.series.metric).startswith("input_") else "ngramDistance(new.asked, old.asked)"
-    return f"""SELECT old.exchange AS before, new.exchange AS after
+    alike = "ngramDistance(new.asked, old.asked)"
+    partner, order = ("cityHash64(new.asked, old.asked)", "DESC") if _of_questions(verdict) else (alike, "ASC")
+    return f"""SELECT argMin(old.exchange, {partner}) AS before, new.exchange AS after
         FROM ({after}) AS new INNER JOIN ({before}) AS old USING operation
-        ORDER BY {alike}, cityHash64(new.asked), cityHash64(old.asked) LIMIT 1 BY new.asked LIMIT {_PAIRS}"""
+        GROUP BY new.exchange, new.asked ORDER BY min({alike}) {order}, cityHash64(new.asked)"""
+
+
+def _of_questions(verdict: Verdict) -> bool:
+    return parent_of(verdict.series.metric).startswith("input_")
 
 
 def _exchange(verdict: Verdict) -> str:

@@ -44,6 +44,7 @@ COLUMNS = {  # metric → column of `interactions` that it is measured from
     "latency": "latency",
 }
 _OF_TASKS = {"cost_per_task": "sum(cost)", "calls_per_task": "count()"}
+_COUNTED = ("kind = 'call'", "late = 0")
 _FIELDS = frozenset({"operation", "agent", "model", "response_model", "provider", "prompt_version", "label"})
 _TAILS = {"low": (0.01, "<"), "high": (0.99, ">")}
 _ESTIMATE = "'Tuple(value Float64, low Float64, high Float64, events UInt64)'"
@@ -195,16 +196,23 @@ def tail_of(series: Series) -> str:
 def calls_of(series: Series) -> str:
     """Return the condition on `interactions` for the calls of the series' slice that were counted."""
     slices = [f"{_field(dimension)} = {quoted(value)}" for dimension, value in series.segment]
-    return " AND ".join([_whose(series), "kind = 'call'", "late = 0", *slices])
+    return " AND ".join([_whose(series), *_COUNTED, *slices])
 
 
 def values_of(series: Series) -> str:
-    """Return the statement whose rows (time, measured) are the metric's values in the slice: of calls, or of tasks."""
+    """Return the statement whose rows (time, measured) are the metric's values in the slice: of calls, or of tasks.
+
+    A task counts in the slices of its first call.
+    """
     metric = parent_of(series.metric)
-    calls = f"FROM interactions WHERE {calls_of(series)}"
-    if metric in _OF_TASKS:
-        return f"SELECT max(interactions.time) AS time, {_OF_TASKS[metric]} AS measured {calls} GROUP BY task"
-    return f"SELECT time, {COLUMNS[metric]} AS measured {calls} AND measured IS NOT NULL"
+    if metric not in _OF_TASKS:
+        calls = f"FROM interactions WHERE {calls_of(series)}"
+        return f"SELECT time, {COLUMNS[metric]} AS measured {calls} AND measured IS NOT NULL"
+    slices = [
+        f"argMin({_field(dimension)}, interactions.time) = {quoted(value)}" for dimension, value in series.segment
+    ]
+    return f"""SELECT max(interactions.time) AS time, {_OF_TASKS[metric]} AS measured FROM interactions
+        WHERE {" AND ".join([_whose(series), *_COUNTED])} GROUP BY task HAVING {" AND ".join(slices) or "true"}"""
 
 
 def moment(t: float) -> str:

@@ -19,7 +19,7 @@ from undertow.alerts.incidents import Incidents, IncidentsConfig, IncidentsState
 from undertow.alerts.incidents import build as build_incidents
 from undertow.drift.deduplication import Deduplication, DeduplicationState
 from undertow.drift.interaction import Interaction, Kind
-from undertow.drift.monitor import MEASURED, Monitor, MonitorConfig
+from undertow.drift.monitor import MEASURED, SERIES_OF_A_GROUP, Monitor, MonitorConfig
 from undertow.drift.prices import PriceTable
 from undertow.drift.segments import Group, Segments, SegmentsState
 from undertow.drift.signal import Batch, Signal
@@ -283,7 +283,7 @@ def _build_signals(settings: Settings) -> list[Signal]:
 
 
 def _group_limit(settings: Settings) -> int:
-    return max(settings.detection.series_limit // len(MEASURED), 1)
+    return max(settings.detection.series_limit // SERIES_OF_A_GROUP, 1)
 
 
 def _monitor_config(settings: Settings) -> MonitorConfig:

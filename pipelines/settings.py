@@ -54,8 +54,16 @@ class Secret(str):
         return str.__str__(self)
 
 
+_SECRETS = ("routing_key", "secret", "password")
+
+
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the TOML file."""
+    """A table of the TOML file; its repr shows no secret."""
+
+    def __repr__(self) -> str:
+        shown = {name: getattr(self, name) for name in self.__struct_fields__}
+        masked = {name: "***" if name in _SECRETS and value else value for name, value in shown.items()}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in masked.items())})"
 
 
 class Ingest(_Section, frozen=True):

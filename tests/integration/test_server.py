@@ -320,9 +320,9 @@ class TestGuards:
         assert len(world.asked) == before
 
     def test_control_hands_the_request_on_and_the_answer_back(self, world: World, http_client: httpx.Client) -> None:
-        answer = http_client.post("/control/silence", json={"minutes": 5}, headers=AUTHORISED)
-        assert answer.json() == {"done": "silence"}
-        assert world.asked[-1] == ("silence", {"minutes": 5})
+        answer = http_client.post("/control/deploy", json={"minutes": 5}, headers=AUTHORISED)
+        assert answer.json() == {"done": "deploy"}
+        assert world.asked[-1] == ("deploy", {"minutes": 5})
 
     @pytest.mark.parametrize(
         ("path", "content", "status", "said"),
