@@ -135,8 +135,8 @@ class SequentialDetector(ABC):
         """Return the log-likelihood that each slot gains by a level of its own over the expected one."""
 
     @abstractmethod
-    def _return_ratio(self, row: int, episode: Episode, part: Floats, season: float) -> float:
-        """Return ln P(part | level before) − ln P(part | level after)."""
+    def _return_ratio(self, row: int, part: Floats, before: float, after: float) -> float:
+        """Return ln P(part | level before) − ln P(part | level after), the levels on the link scale."""
 
     @abstractmethod
     def _estimate(self, row: int, sums: Floats) -> Estimate:
@@ -365,23 +365,26 @@ class SequentialDetector(ABC):
     def _test_return(self, row: int, part: Floats, window: Observation) -> list[Alarm]:
         episode = self._episodes[row]
         season = float(self._season(np.array([row]), window.start)[0])
-        self._refine(row, episode)
+        changed = self._level_after(row, episode)
         since = np.array(episode.back_sums) + part if episode.back > 0 else part
-        episode.back = max(episode.back, 0.0) + self._return_ratio(row, episode, part, season)
+        episode.back = max(episode.back, 0.0) + self._return_ratio(row, part, episode.level_before + season, changed + season)
         episode.back_sums = since.tolist()
         if episode.back < _RECOVERED or since[Slot.EVENTS] < BLOCK:
             return []
         level = float(self._link(since[[Slot.EVENTS]], since[[Slot.SUM]])[0]) - season
         error = self._error(row, since)
-        unclear = error > abs(episode.level_after - episode.level_before) * _PRECISION  # a partial return looks alike
+        unclear = error > abs(changed - episode.level_before) * _PRECISION  # a partial return looks alike
         if unclear or not self._is_back(row, episode, level, error):
             return []
         return self._recover(row, episode, window, episode.back, _RECOVERED)
 
-    def _refine(self, row: int, episode: Episode) -> None:
-        """Let the level after the change be the one learned since, once it rests on enough events."""
+    def _level_after(self, row: int, episode: Episode) -> float:
+        """Return the level since the change: the one learned since, unless that is already on its way back."""
         if self._known(np.array([row]))[0]:
-            episode.level_after = self._flat(self.baselines.sums[row])
+            learned = self._flat(self.baselines.sums[row])
+            if abs(learned - episode.level_after) < abs(learned - episode.level_before):
+                return learned
+        return episode.level_after
 
     def _is_back(self, row: int, episode: Episode, level: float, noise: float) -> bool:
         """Return whether a level is within `page_from`, and its noise, of the one before the episode."""
@@ -390,7 +393,7 @@ class SequentialDetector(ABC):
 
     def _error(self, row: int, sums: Floats) -> float:
         """Return the standard error of the level of these sums, link scale."""
-        return float(self._noise(np.array([row]), sums[[Slot.EVENTS]], sums[[Slot.SUM]])[0]) ** 0.5
+        return float(np.sqrt(self._noise(np.array([row]), sums[[Slot.EVENTS]], sums[[Slot.SUM]])[0]))
 
     def _recover(self, row: int, episode: Episode, window: Observation, statistic: float, limit: float) -> list[Alarm]:
         now = self._estimate(row, np.array(episode.back_sums))

@@ -17,8 +17,8 @@ from undertow.pipelines.demo_queries import COLUMNS, Queries, calls_of, moment, 
 __all__ = ["examples"]
 
 _PAIRS = 2
-_SHOWN = 40  # exchanges since the change that are held against
-_CANDIDATES = 2000  # from before it
+_SHOWN = 80  # exchanges since the change that are held against
+_CANDIDATES = 1000  # from before it
 _QUICKLY_READ = 500  # characters of a question, where its length is not the matter
 _BEGINNING = 80  # characters of a question that are compared
 _USUAL = 1.25  # a value within this factor of the usual level is an ordinary one
@@ -83,8 +83,8 @@ def _different(pairs: Sequence[_Pair]) -> list[_Pair]:
 def _pairs(verdict: Verdict, level: float, until: float) -> str:
     """Return the statement that pairs calls which show the change with ordinary ones from before it.
 
-    Those that show it are drawn by the hash of their ids. The pairs whose questions begin most alike come first; where it
-    is the questions that changed, those that are least like any from before.
+    Those that show it are drawn by the hash of their ids. The pairs whose questions begin most alike come first; where
+    it is the questions that changed, those that are least like any from before.
     """
     texts = _TEXTS if _of_questions(verdict) else f"{_TEXTS} AND lengthUTF8(input) < {_QUICKLY_READ}"
     calls = f"""SELECT {_exchange(verdict)} AS exchange, operation, substringUTF8(input, 1, {_BEGINNING}) AS asked
@@ -122,6 +122,8 @@ def _ordinary(verdict: Verdict, level: float) -> str:
 def _shows(verdict: Verdict, usual: float) -> str:
     """Return the condition under which a call shows the change."""
     column = COLUMNS[parent_of(verdict.series.metric)]
+    if _of_questions(verdict):
+        return "true"  # what is new among them shows it, however long
     if _is_rate(verdict):
         return f"{column} = 1"
     if tail := tail_of(verdict.series):
