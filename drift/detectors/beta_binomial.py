@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from undertow.drift.baselines import Slot
-from undertow.drift.sequential import Episode, SequentialDetector
+from undertow.drift.sequential import SequentialDetector
 from undertow.drift.statistics.proportions import Floats, jeffreys, log_likelihood, odds_shift, wilson
 from undertow.drift.verdict import Estimate
 
@@ -114,13 +114,11 @@ class BetaBinomial(SequentialDetector):
         gain = sums * np.log(own / usual) + (events - sums) * np.log((1 - own) / (1 - usual))
         return gain / self._inflation(row)
 
-    def _return_ratio(self, row: int, episode: Episode, part: Floats, season: float) -> float:
+    def _return_ratio(self, row: int, part: Floats, before: float, after: float) -> float:
         rho = self._dispersion(np.array([row]))
         events, hits = part[[Slot.EVENTS]], part[[Slot.SUM]]
-        before, after = (
-            self._mean(np.array([level + season])) for level in (episode.level_before, episode.level_after)
-        )
-        return float((log_likelihood(hits, events, before, rho) - log_likelihood(hits, events, after, rho))[0])
+        old, new = (log_likelihood(hits, events, self._mean(np.array([level])), rho) for level in (before, after))
+        return float((old - new)[0])
 
     def _estimate(self, row: int, sums: Floats) -> Estimate:
         events, hits = float(sums[Slot.EVENTS]), float(sums[Slot.SUM])

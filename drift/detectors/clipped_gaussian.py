@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from undertow.drift.baselines import Slot
 from undertow.drift.detector import Observation
-from undertow.drift.sequential import Episode, SequentialDetector
+from undertow.drift.sequential import SequentialDetector
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.verdict import Estimate
 
@@ -110,9 +110,8 @@ class ClippedGaussian(SequentialDetector):
         gain: Floats = (slots[:, Slot.SUM] - slots[:, Slot.EXPECTED]) ** 2 / (2 * noise)
         return gain
 
-    def _return_ratio(self, row: int, episode: Episode, part: Floats, season: float) -> float:
+    def _return_ratio(self, row: int, part: Floats, before: float, after: float) -> float:
         one = np.array([row])
-        before, after = episode.level_before + season, episode.level_after + season
         deviation = part[Slot.SUM] - part[Slot.EVENTS] * (before + after) / 2
         return float(((before - after) * deviation / (self._variance(one) * self._dispersion(one)))[0])
 
