@@ -113,13 +113,14 @@ class EpisodicFamily(Family):
 
     # -- recovery -----------------------------------------------------------------------------------------------------
 
-    def _recoveries(self, rows: Ints, window: Observation) -> list[Alarm]:
+    def _recoveries(self, rows: Ints, window: Observation, flat: Floats) -> list[Alarm]:
         if not self._episodes:
             return []
         alarms: list[Alarm] = []
         for index in np.flatnonzero(np.isin(rows, list(self._episodes))):
             part = np.zeros(Slot.WIDTH)
-            part[[Slot.EVENTS, Slot.SUM, Slot.RAW]] = window.events[index], window.sums[index], window.raw[index]
+            part[[Slot.EVENTS, Slot.SUM]] = window.events[index], window.sums[index]
+            part[[Slot.RAW, Slot.FLAT]] = window.raw[index], flat[index]
             alarms += self._test_return(int(rows[index]), part, window)
         return alarms
 
@@ -134,10 +135,9 @@ class EpisodicFamily(Family):
         episode.back_sums = since.tolist()
         if episode.back < _RECOVERED or since[Slot.EVENTS] < BLOCK:
             return []
-        level = float(self._link(since[[Slot.EVENTS]], since[[Slot.SUM]])[0]) - season
         error = self._error(row, since)
         unclear = error > abs(changed - episode.level_before) * _PRECISION  # a partial return looks alike
-        if unclear or not self._is_back(row, episode, level, error):
+        if unclear or not self._is_back(row, episode, self._flat(since), error):
             return []
         return self._recover(row, episode, window, episode.back, _RECOVERED)
 
@@ -150,9 +150,11 @@ class EpisodicFamily(Family):
         return episode.level_after
 
     def _is_back(self, row: int, episode: Episode, level: float, noise: float) -> bool:
-        """Return whether a level is within `page_from`, and its noise, of the one before the episode."""
+        """Return whether a level is within `page_from`, and its noise, of the one before the episode, the nearer one."""
         metric = int(self._metric_of(np.array([row]))[0])
-        return bool(abs(level - episode.level_before) < self._settings["page_from"][metric] + noise)
+        off = abs(level - episode.level_before)
+        near = off < self._settings["page_from"][metric] + noise
+        return bool(near and off < abs(level - episode.level_after))
 
     def _recover(self, row: int, episode: Episode, window: Observation, statistic: float, limit: float) -> list[Alarm]:
         now = self._estimate(row, np.array(episode.back_sums))

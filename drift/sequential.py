@@ -33,8 +33,9 @@ class SequentialDetector(EpisodicFamily):
     def observe(self, window: Observation, share: Share) -> list[Alarm]:
         """Take one closed window; return what it makes the detector say."""
         rows = self._rows_of(window)
-        self._watch_days(rows, window, self._fill(rows, window))
-        alarms = self._recoveries(rows, window)
+        flat = self._fill(rows, window)
+        self._watch_days(rows, window, flat)
+        alarms = self._recoveries(rows, window, flat)
         filled = self._part[rows, Slot.EVENTS]  # 0 where a recovery has just put the old baseline back
         look = rows[(filled >= BLOCK) | (self._interesting(window) & (filled > 0))]
         if len(look):

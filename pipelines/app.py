@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import secrets
 import sys
 import threading
@@ -20,7 +21,7 @@ from undertow.alerts.outbox import Outbox
 from undertow.alerts.pager import Pager, PagerThread
 from undertow.drift.signals.schema_violation import SchemaViolation
 from undertow.pipelines import snapshot
-from undertow.pipelines.clickhouse import Store
+from undertow.pipelines.clickhouse import Store, StoreUnreachableError
 from undertow.pipelines.inbox import Inbox
 from undertow.pipelines.prices import price_table
 from undertow.pipelines.processor import Processor
@@ -34,11 +35,14 @@ from undertow.pipelines.wire import decoder_for
 
 __all__ = ["App", "channels", "load_processor", "opened"]
 
+log = logging.getLogger(__name__)
+
 _GARBAGE = (
     100_000,
     20,
     100,
 )  # a batch makes many small objects that live until its commit: looking at them is for nothing
+LONGEST_WAIT_S = 30.0  # between two attempts to reach the store
 IDLE_WAIT_S = 0.2  # between looks at a source that has nothing new
 STALE_WINDOW_S = 300.0  # age of the last closed window beyond which /readyz says 503
 
@@ -53,6 +57,7 @@ class App:
         self._outbox = outbox
         self._lock = threading.RLock()
         self._stop = threading.Event()
+        self._refused = 0  # commits in a row that the store did not take
 
     def run(self, after_step: Callable[[], None] = lambda: None) -> None:
         """Watch until the input ends or `stop` is called; what was taken is committed in any case."""
@@ -62,12 +67,25 @@ class App:
         while going and not self._stop.is_set():
             with self._lock:
                 before = self.watch.taken
-                going = self.watch.step()
+                going = self._step()
             after_step()
             if going and self.watch.taken == before:
                 self._stop.wait(IDLE_WAIT_S)
         with self._lock:
             self.watch.commit()
+
+    def _step(self) -> bool:
+        """Do one round; while the store does not answer, say so and try the same commit again, ever less often."""
+        try:
+            going = self.watch.step()
+        except StoreUnreachableError as error:
+            self._refused += 1
+            wait = min(2.0**self._refused, LONGEST_WAIT_S)
+            log.warning("the store does not take rows, again in %.0f s: %s", wait, error)
+            self._stop.wait(wait)
+            return True
+        self._refused = 0
+        return going
 
     def stop(self) -> None:
         """Let `run` return after the step that it is in."""

@@ -1,7 +1,7 @@
 """The inbox: several sources joined into one sequence of records that is the same however it is taken.
 
-Finished files are merged by event time (each is taken to be nearly sorted; ties go to the file named first). Followed
-sources are read in turns, as data comes. The inbox also keeps the rule that no event drags time into the future
+Finished files are merged by event time (each is taken to be nearly sorted; ties go to the file named first), followed
+ones likewise as far as data has come. The inbox also keeps the rule that no event drags time into the future
 (time_guard.py) and makes dead letters of what cannot be read (dead_letters.py).
 """
 
@@ -104,7 +104,6 @@ class Inbox:
         self._letters = DeadLetters(redact, self._resume.get("rejected", ()))
         self._lanes: list[Lane] = []
         self._heads: list[tuple[float, int]] = []
-        self._turn = 0
         try:
             self._open(expand(self._paths, follow=follow))
         except OSError:
@@ -128,7 +127,7 @@ class Inbox:
         """Return at most `limit` records; a live inbox returns at once with what there is."""
         taken = Taken()
         if self._follow:
-            self._take_in_turns(limit, taken)
+            self._take_live(limit, taken)
         elif len(self._lanes) == 1:
             self._drain(self._lanes[0], limit, taken)
         else:
@@ -144,11 +143,13 @@ class Inbox:
         """
         if not self._follow:
             return self.take(limit)
-        taken = Taken()
-        for lane in self._lanes:
-            place = positions.get("sources", {}).get(lane.source.name)
-            while place and taken.records < limit and not _reached(lane, place) and lane.fill():
-                self._hand_out(lane, 1, taken)
+        taken, places = Taken(), positions.get("sources", {})
+
+        def reached(lane: Lane) -> bool:
+            place = places.get(lane.source.name)
+            return place is None or (lane.position.offset, lane.position.file) == (place[1], place[2])
+
+        self._by_time([lane for lane in self._lanes if not reached(lane)], limit, taken, reached)
         return taken
 
     def positions(self) -> dict[str, Any]:
@@ -217,18 +218,25 @@ class Inbox:
         lane = self._lanes[index]
         if not lane.fill():
             return None
-        outcome = lane.ready[0][0]
-        return (outcome.time if isinstance(outcome, Interaction) else lane.largest), index
+        return _next_time(lane), index
 
-    def _take_in_turns(self, limit: int, taken: Taken) -> None:
-        for _ in range(len(self._lanes)):
-            self._turn = (self._turn + 1) % len(self._lanes)
-            lane = self._lanes[self._turn]
-            if lane.fill():
-                share = min(limit, taken.records + max(1, len(lane.ready)))
-                self._drain(lane, share, taken)
+    def _take_live(self, limit: int, taken: Taken) -> None:
+        """Take what has come, the earliest first; a source that has nothing new holds no other one up."""
+        if len(self._lanes) == 1:
+            self._drain(self._lanes[0], limit, taken)
+        else:
+            self._by_time(self._lanes, limit, taken, lambda _lane: False)
         if not taken.records and any(_is_pattern(path) for path in self._paths):
             self._open(expand(self._paths, follow=True))
+
+    def _by_time(self, lanes: Sequence[Lane], limit: int, taken: Taken, done: Callable[[Lane], bool]) -> None:
+        """Hand out the records that are ready, by event time, until each lane is done or has nothing more."""
+        ready = [lane for lane in lanes if lane.fill()]
+        while ready and taken.records < limit:
+            lane = min(ready, key=_next_time)
+            self._hand_out(lane, 1, taken)
+            if done(lane) or not lane.fill():
+                ready.remove(lane)
 
     def _hand_out(self, lane: Lane, count: int, taken: Taken) -> None:
         records = lane.take(count)
@@ -244,8 +252,9 @@ class Inbox:
                     taken.rejects.append(letter)
 
 
-def _reached(lane: Lane, place: Sequence[Any]) -> bool:
-    return (lane.position.offset, lane.position.file) == (place[1], place[2])
+def _next_time(lane: Lane) -> float:
+    outcome = lane.ready[0][0]
+    return outcome.time if isinstance(outcome, Interaction) else lane.largest
 
 
 def expand(paths: Sequence[str], *, follow: bool) -> list[str]:

@@ -30,7 +30,7 @@ class Decision(msgspec.Struct, frozen=True):
     """
 
     number: int
-    kind: Literal["commit", "tick", "control"]
+    kind: Literal["commit", "tick", "control", "finish"]
     after: int
     positions: dict[str, Any] = {}
     time: float = 0.0
@@ -61,7 +61,7 @@ class Journal:
         self._number = max(self._number, number)
         return [decision for decision in self._decisions if decision.number > number]
 
-    def append(self, kind: Literal["commit", "tick", "control"], after: int, **details: Any) -> Decision:
+    def append(self, kind: Literal["commit", "tick", "control", "finish"], after: int, **details: Any) -> Decision:
         """Write a decision down; it is on disk when this returns."""
         self._number += 1
         decision = Decision(number=self._number, kind=kind, after=after, **details)

@@ -85,6 +85,13 @@ class Processor:
                 "learn anew, or go back to the Undertow that wrote it"
             )
         ingest, detection = settings.ingest, settings.detection
+        self._fixed = {"window_s": ingest.window_s, "dimensions": list(detection.dimensions)}
+        for name, value in self._fixed.items():
+            if state and state["fixed"][name] != value:
+                raise ValueError(
+                    f"{name} = {value} differs from {state['fixed'][name]}, with which the saved state was made; "
+                    "go back, or move the state away to learn anew"
+                )
         self.prices = prices
         self.signals = _build_signals(settings)
         segments = msgspec.convert(state["segments"], SegmentsState) if state else None
@@ -152,6 +159,13 @@ class Processor:
         step.changes += decided
         return step
 
+    def declare(self, change: Interaction) -> Step:
+        """Take a change that somebody declared: a version seen, a row, and no word on what time it is."""
+        self.versions.observe([change])
+        self._counters.events += 1
+        nothing = np.full((1, len(MEASURED)), np.nan)
+        return Step([change], nothing, np.full(1, np.nan), np.zeros(1, bool), [], [], [])
+
     def forget_incidents(self) -> None:
         """Start without incidents: those of the history that baselines were learned from are nobody's page."""
         self.incidents = build_incidents(self._incidents_config)
@@ -174,6 +188,7 @@ class Processor:
         """Return the whole state: plain data and arrays by name."""
         return {
             "version": STATE_VERSION,
+            "fixed": self._fixed,
             "segments": msgspec.to_builtins(self.segments.snapshot()),
             "windows": self.windows.snapshot(),
             "deduplication": self._deduplication.snapshot(),

@@ -31,7 +31,8 @@ __all__ = [
     "parse",
 ]
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0, lt=1e12)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0, lt=1e12)]
 PositiveInt = Annotated[int, msgspec.Meta(gt=0)]
 
 
@@ -73,7 +74,7 @@ class Ingest(_Section, frozen=True):
     fields: dict[str, str] = {}  # event field → dotted path in a foreign JSON log; `undertow check FILE` proposes it
     service: str | None = None  # name for events whose log has no field for it
     window_s: Positive = 10.0
-    allowed_lateness_s: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    allowed_lateness_s: NotNegative = 60.0
     max_ahead_s: Positive = 300.0  # an event further ahead of its arrival is refused
     dedup_horizon_s: Positive = 600.0
     task_idle_s: Positive = 300.0
@@ -96,8 +97,8 @@ class Detection(_Section, frozen=True):
     strict_events: PositiveInt = 200  # baseline events before the strict form may page large changes
     detector: dict[str, str] = {}  # metric → "adwin" | "page_hinkley" | "kswin" instead of the default
     metrics_off: list[str] = []
-    band: dict[str, float] = {}  # metric → benign wander δ
-    page_from: dict[str, float] = {}  # metric → smallest effect worth a page
+    band: dict[str, NotNegative] = {}  # metric → benign wander δ
+    page_from: dict[str, Annotated[float, msgspec.Meta(gt=1, lt=1e6)]] = {}  # metric → smallest effect worth a page
 
 
 class Budget(_Section, frozen=True):
@@ -126,9 +127,7 @@ class Webhook(_Section, frozen=True):
 class Alerts(_Section, frozen=True):
     """How incidents are grouped and where they go."""
 
-    hold_s: Annotated[float, msgspec.Meta(ge=0)] = (
-        30.0  # event time in which related verdicts join before the page leaves
-    )
+    hold_s: NotNegative = 30.0  # event time in which related verdicts join before the page leaves
     join_s: Positive = 1800.0  # verdicts whose change intervals lie within so long of each other are one incident
     pages_per_hour: PositiveInt = 10
     console: bool = True
@@ -152,9 +151,9 @@ class Store(_Section, frozen=True):
 class Price(_Section, frozen=True):
     """US dollars per million tokens, on top of the shipped table."""
 
-    input: Annotated[float, msgspec.Meta(ge=0)]
-    output: Annotated[float, msgspec.Meta(ge=0)]
-    cached: float | None = None
+    input: NotNegative
+    output: NotNegative
+    cached: NotNegative | None = None
 
 
 class Settings(_Section, frozen=True):
@@ -224,6 +223,8 @@ def _overlay(raw: dict[str, Any], environ: Mapping[str, str]) -> None:
         target = raw
         for table in tables:
             target = target.setdefault(table, {})
+            if not isinstance(target, dict):
+                raise SettingsError(f"{key}: '{table}' is not a table of settings in the file")
         target[leaf] = value.split(",") if leaf in {"paths", "dimensions", "metrics_off", "redact", "hosts"} else value
 
 
@@ -248,7 +249,7 @@ def _read_secret_files(raw: dict[str, Any], name: str) -> None:
     for key, value in list(raw.items()):
         if isinstance(value, dict):
             _read_secret_files(value, name)
-        elif key.endswith("_file") and isinstance(value, str):
+        elif key.removesuffix("_file") in _SECRETS and key.endswith("_file") and isinstance(value, str):
             try:
                 raw[key.removesuffix("_file")] = Path(value).read_text().strip()
             except OSError as error:

@@ -62,7 +62,8 @@ class Watch:
         self._taken, self._decided = _resume(snapshot.read(self._snapshot))
         self._committed, self._committed_at = self._taken, clock()
         self._active_at = clock()
-        self.rejected = 0
+        self._pending = False  # something happened since the last commit that is no record
+        self._unfinished: Decision | None = None  # a commit that the store has not taken yet
         self._catch_up()
 
     @property
@@ -70,20 +71,35 @@ class Watch:
         """Records taken over all runs."""
         return self._taken
 
+    @property
+    def rejected(self) -> int:
+        """Unreadable records over all runs."""
+        return sum(self._inbox.rejected.values())
+
     def step(self) -> bool:
-        """Do one round; return False when the input has ended and everything is committed."""
+        """Do one round; return False when the input has ended and everything is committed.
+
+        Raises
+        ------
+        StoreUnreachableError
+            The store did not answer a commit. Nothing is lost: the next round makes the same commit.
+        """
+        if self._unfinished is not None:
+            self._commit(self._unfinished)
         taken = self._inbox.take(min(BATCH, self._committed + self._settings.store.commit_records - self._taken))
         self._judge(taken)
         if not taken.records and not taken.exhausted:
             self._idle()
         if taken.exhausted:
-            self._apply(self._processor.finish())
+            self._finish(self._journal.append("finish", self._taken, positions=self._inbox.positions()))
         if taken.exhausted or self._due():
             self.commit()
         return not taken.exhausted
 
     def commit(self) -> None:
-        """Make everything so far durable."""
+        """Make everything so far durable; `step` says what may go wrong."""
+        if self._unfinished is not None:
+            self._commit(self._unfinished)
         if self._taken == self._committed and not self._pending:
             self._committed_at = self._clock()
             return
@@ -102,7 +118,7 @@ class Watch:
             raise ControlError(f"'{action}' cannot be done here; use accept, false or deploy")
         latest = self._processor.windows.latest
         now = latest if math.isfinite(latest) else self._clock()
-        arguments = {"time": now, **arguments}
+        arguments = dict(arguments)
         self._check_control(action, arguments)
         decision = self._journal.append(
             "control", self._taken, positions=self._inbox.positions(), time=now, action=action, arguments=arguments
@@ -111,11 +127,8 @@ class Watch:
 
     # -- one round ----------------------------------------------------------------------------------------------------
 
-    _pending = False  # something happened since the last commit that is no record
-
     def _judge(self, taken: Taken) -> None:
         self._taken += taken.records
-        self.rejected += taken.rejected
         step = self._processor.step(taken.events, taken.crcs)
         self._recorder.add(step, taken.rejects)
         self._pages.submit(step.changes)
@@ -137,6 +150,11 @@ class Watch:
             decision = self._journal.append("tick", self._taken, positions=self._inbox.positions(), time=target)
             self._tick(decision)
 
+    def _finish(self, decision: Decision) -> None:
+        """Close everything that is open; once, however often the last commit has to be made."""
+        self._decided = decision.number
+        self._apply(self._processor.finish())
+
     def _tick(self, decision: Decision) -> None:
         self._decided = decision.number
         self._apply(self._processor.tick(decision.time))
@@ -147,7 +165,7 @@ class Watch:
         return waiting >= self._settings.store.commit_records or (late and (waiting > 0 or self._pending))
 
     def _commit(self, decision: Decision) -> None:
-        self._decided = decision.number
+        self._decided, self._unfinished = decision.number, decision
         self._recorder.write(str(decision.number), self._processor.segments.groups, self._processor.versions.all())
         state = {
             "taken": self._taken,
@@ -158,12 +176,18 @@ class Watch:
         snapshot.write(self._snapshot, state)
         self._journal.clear()
         self._committed, self._committed_at, self._pending = self._taken, self._clock(), False
+        self._unfinished = None
 
     # -- decisions ----------------------------------------------------------------------------------------------------
 
     def _catch_up(self) -> None:
         """Take the decisions of the journal again, at the places where they were taken."""
-        redo = {"commit": self._commit, "tick": self._tick, "control": self._take_control}
+        redo = {
+            "commit": self._commit,
+            "tick": self._tick,
+            "control": self._take_control,
+            "finish": self._finish,
+        }
         for decision in self._journal.since(self._decided):
             while self._taken < decision.after:
                 taken = self._inbox.take_to(decision.positions, min(BATCH, decision.after - self._taken))
@@ -173,6 +197,8 @@ class Watch:
             redo[decision.kind](decision)
 
     def _check_control(self, action: str, arguments: Mapping[str, Any]) -> None:
+        if not all(isinstance(value, str) for value in arguments.values()):
+            raise ControlError("all arguments are texts")
         if action == "deploy":
             if not arguments.get("description") or not arguments.get("service"):
                 raise ControlError("deploy needs a 'description' and a 'service'")
@@ -185,7 +211,7 @@ class Watch:
         self._decided = decision.number
         arguments = decision.arguments
         if decision.action == "deploy":
-            self._apply(self._processor.step([_declared(decision)], [0]))
+            self._apply(self._processor.declare(_declared(decision)))
             return {"declared": arguments["description"]}
         resolution = {"accept": "accepted", "false": "false"}[decision.action]
         self._apply(self._processor.decide(arguments["id"], resolution, decision.time))
@@ -201,7 +227,7 @@ def _declared(decision: Decision) -> Interaction:
     arguments = decision.arguments
     return Interaction(
         id=f"declared-{decision.number}",
-        time=float(arguments.get("time", decision.time)),
+        time=decision.time,
         service=str(arguments["service"]),
         environment=str(arguments.get("environment", "")),
         kind=Kind.CHANGE,

@@ -51,6 +51,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
             "logged_at",
             "occurred_at",
             "at",
+            "when",
             "date",
             "startTime",
             "start_time",
@@ -163,7 +164,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
             "gen_ai.prompt",
         ),
         *("llm.input_messages.*.message.content", "llm.input_messages.*.message.contents.0.message_content.text"),
-        *("ai.prompt.prompt", "ai.prompt", "prompt", "input", "query", "question", "user_input", "userInput", "inputs"),
+        *("ai.prompt.prompt", "ai.prompt", "prompt", "input", "query", "question", "user_input", "userInput", "inputs", "q"),
         *("input_text", "user_message", "userMessage", "utterance", "prompt_text", "ai.value", "request"),
     ),
     "output": (
@@ -173,7 +174,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
         *("response.completion", "response.response", f"response.{_MESSAGE}.refusal"),
         *("gen_ai.output.messages", "ai.response.text", "ai.response.object", "llm.output_messages.0.message.content"),
         *("llm.output_messages.0.message.contents.0.message_content.text", "output.value.text", "output.value"),
-        *("gen_ai.completion", f"{_MESSAGE}.content", "choices.0.text", "output", "answer", "completion", "response"),
+        *("gen_ai.completion", f"{_MESSAGE}.content", "choices.0.text", "output", "answer", "completion", "response", "text"),
         *(
             "reply",
             "output_text",
@@ -314,7 +315,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
             "durationMs",
             "duration_s",
         ),
-        *("duration_seconds", "response_time", "response_time_ms", "elapsed_ms", "elapsed", "took_ms", "processing_ms"),
+        *("duration_seconds", "response_time", "response_time_ms", "elapsed_ms", "elapsed", "took_ms", "processing_ms", "ms"),
         *(
             "ai.response.msToFinish",
             "response.total_duration as ns",

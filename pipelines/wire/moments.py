@@ -35,7 +35,7 @@ def unit_in(name: str) -> str | None:
     True
     """
     words = [word.lower() for word in _WORDS.findall(name)]
-    if len(words) > 1 and words[-1] in _UNIT_OF:
+    if words and words[-1] in _UNIT_OF and (len(words) > 1 or len(words[-1]) > 1):  # "s" alone may be anything
         return _UNIT_OF[words[-1]]
     if len(words) > 2 and words[1] == "to" and words[0] in _UNIT_OF:
         return _UNIT_OF[words[0]]

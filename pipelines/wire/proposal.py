@@ -15,6 +15,7 @@ __all__ = ["SAMPLE", "propose"]
 
 SAMPLE = 300  # records looked at
 MOST_ALTERNATIVES = 10  # places a field may come from
+MOST_WRAPPERS = 12  # objects of a record that are looked into besides the well-known ones
 LEAST_SHARE = 0.01  # of the sample that a place must serve: a text may hold JSON by chance
 TIME_FORMATS = (
     *("%m/%d/%Y, %H:%M:%S", "%d/%m/%Y, %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S"),
@@ -88,7 +89,9 @@ def _has_key(record: dict[str, Any], name: str) -> bool:
 
 
 def _candidates(field: str, records: Records) -> Iterator[str]:
-    roots = ["", *(f"{wrapper}." for wrapper in WRAPPERS if _holds_objects(wrapper, records))]
+    others = dict.fromkeys(name for record in records for name, value in record.items() if isinstance(value, dict))
+    wrappers = dict.fromkeys([*WRAPPERS, *(name for name in list(others)[:MOST_WRAPPERS] if name.isidentifier())])
+    roots = ["", *(f"{wrapper}." for wrapper in wrappers if _holds_objects(wrapper, records))]
     for name in KNOWN[field]:
         for root in roots:
             yield from _variants(field, _rooted(root, name), records)

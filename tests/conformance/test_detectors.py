@@ -538,7 +538,7 @@ def test_a_change_that_lasts_for_ten_days_is_told_once(case: str) -> None:
 
 @every_budgeted
 def test_a_change_smaller_than_page_from_is_a_notice(name: str) -> None:
-    usual, changed = (0.2, 0.35) if name == "beta_binomial" else (5.0, 5.4)
+    usual, changed = (0.2, 0.4) if name == "beta_binomial" else (5.0, 5.4)
     for page_from, kind in ((math.log(10.0), "notice"), (0.1, "page")):
         told = watch(name, between(usual, changed, 40), 60, page_from=page_from)
         assert [[entry.kind for entry in entries] for entries in told] == [[f"{kind} up"]] * 20
@@ -554,7 +554,7 @@ def test_small_steps_add_up_to_a_page(name: str) -> None:
 
 @every_budgeted
 def test_a_partial_return_of_a_metric_that_hurts_upwards_wakes_nobody(name: str) -> None:
-    levels = (0.02, 0.2, 0.07) if name == "beta_binomial" else (5.0, 6.0, 5.5)
+    levels = (0.05, 0.4, 0.2) if name == "beta_binomial" else (5.0, 6.0, 5.5)
     told = watch(name, lambda hour: levels[int(hour // 40)], 120, harm="up")
     assert [[entry.kind for entry in entries] for entries in told] == [["page up", "notice down"]] * 20
 
@@ -566,11 +566,10 @@ def test_a_day_that_was_only_partly_seen_says_nothing_about_the_wander(name: str
     series = np.arange(20) * SERIES_METRICS
     for number in range(8 * 144):
         start = 18 * HOUR + number * 600.0
-        level = daily(start / HOUR) * (1 if number < 200 else 3)
         if name == "beta_binomial":
-            columns = rate(0.02 * level)(rng, start, (20, 1000))
+            columns = rate(0.02 * daily(start / HOUR) * (1 if number < 200 else 3))(rng, start, (20, 1000))
         else:
-            logs = rng.normal(5 + 0.3 * level, 0.6, (20, 300))
+            logs = rng.normal(5 + 0.2 * daily(start / HOUR) + 0.5 * (number >= 200), 0.6, (20, 300))
             columns = logs.sum(axis=1), (logs**2).sum(axis=1), logs.sum(axis=1)
         events = np.full(20, 1000.0 if name == "beta_binomial" else 300.0)
         window = Observation(start, start + 600.0, series, events, *columns, np.full(20, start), ((), (), ()))
