@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-__all__ = ["Document", "Embedding", "Interaction", "Kind", "Message", "ToolCall", "text_of"]
+__all__ = ["Document", "Embedding", "Interaction", "Kind", "Message", "Scalar", "ToolCall", "text_of"]
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Amount = Annotated[float, msgspec.Meta(ge=0)]

@@ -26,7 +26,7 @@ from undertow.pipelines.inbox import Inbox
 from undertow.pipelines.prices import price_table
 from undertow.pipelines.processor import Processor
 from undertow.pipelines.recorder import Recorder
-from undertow.pipelines.redaction import Redactor, user_hash
+from undertow.pipelines.redaction import LabelPolicy, Redactor, user_hash
 from undertow.pipelines.server import Port, Services, control_token
 from undertow.pipelines.settings import Settings
 from undertow.pipelines.telemetry import registry, status_of_series
@@ -164,7 +164,8 @@ def opened(
         pager = Pager(outbox, channels(settings, console), time.time, settings.budget.notify)
         pages = stack.enter_context(PagerThread(pager, time.time))
         key = _hash_key(settings)
-        recorder = Recorder(store, redactor, lambda user: user_hash(user, key))
+        labels = LabelPolicy(settings.ingest.content, settings.ingest.redact, settings.detection.dimensions)
+        recorder = Recorder(store, redactor, labels, lambda user: user_hash(user, key))
         watch = Watch(settings, inbox, processor, recorder, pages, time.time)
         app = App(settings, watch, processor, recorder, outbox)
         if serve:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from undertow.alerts.incident import ChangeKind, Incident, Level, State
-from undertow.alerts.ranking import ranked
 from undertow.alerts.text import http_is_green, slice_of
 from undertow.dashboards.model import HttpStat, LivePage, LiveState, SeriesState, SeriesView
 from undertow.drift.metrics import METRICS, parent_of
@@ -17,6 +16,7 @@ from undertow.pipelines.app import App
 from undertow.pipelines.demo_pages import Sent, page_of, sent_pages
 from undertow.pipelines.demo_queries import HttpBucket, Queries, tail_of
 from undertow.pipelines.demo_queries import Level as Bucket
+from undertow.pipelines.demo_speakers import slices_of, speakers
 from undertow.pipelines.demo_ticker import Ticker
 from undertow.pipelines.simulator import Scenario
 
@@ -58,7 +58,7 @@ class Live:
         self._width_s = scenario.duration_s / _BUCKETS
         self._ticker = Ticker(scenario)
         self._measured: tuple[object, list[HttpStat], list[SeriesView]] = (None, [], [])
-        self._featured: dict[str, Series] = {}  # metric, whichever of its tails speaks → series
+        self._featured: dict[tuple[str, bool], Series] = {}  # (metric, whether of a slice) → series
         self._calm_until = scenario.end
 
     def frame(self, *, done: bool = False) -> LiveState:
@@ -106,16 +106,24 @@ class Live:
             if incident.service != self._queries.service or incident.paged_at is None:
                 continue
             self._calm_until = min(self._calm_until, incident.changed_from)
-            for verdict in ranked(incident.verdicts):
-                metric = parent_of(verdict.series.metric)
-                shown = self._featured.get(metric)
-                free = shown is None and len(self._featured) < _FEATURED
-                if free or (shown is not None and tail_of(shown) and not tail_of(verdict.series)):
-                    self._featured[metric] = verdict.series
+            for speaker in speakers(incident):
+                self._promote(speaker.series)
+                if not speaker.series.segment and not tail_of(speaker.series):
+                    for verdict in slices_of(incident, speaker)[:1]:
+                        self._promote(verdict.series)
+
+    def _promote(self, series: Series) -> None:
+        place = (parent_of(series.metric), bool(series.segment))
+        shown = self._featured.get(place)
+        if (shown is None and len(self._featured) < _FEATURED) or (
+            shown is not None and tail_of(shown) and not tail_of(series)
+        ):
+            self._featured[place] = series
 
     def _series(self, incidents: Sequence[Incident], now: float) -> list[SeriesView]:
         service, environment = self._queries.service, self._queries.environment
-        quiet = [Series(service, environment, (), metric) for metric in _QUIET if metric not in self._featured]
+        told = {metric for metric, _ in self._featured}
+        quiet = [Series(service, environment, (), metric) for metric in _QUIET if metric not in told]
         chosen = [*self._featured.values(), *quiet][:SHOWN]
         known = {status.series: status for status in self._app.processor.monitor.statuses()}
         before = {verdict.series: verdict.before for incident in incidents for verdict in incident.verdicts}

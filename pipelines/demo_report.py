@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from undertow.alerts.incident import Incident, Level
-from undertow.alerts.ranking import effect, ranked, without_repeats
+from undertow.alerts.ranking import ranked
 from undertow.alerts.text import http_is_green, page_text, slice_of
 from undertow.dashboards.model import (
     ChangeMark,
@@ -30,21 +30,19 @@ from undertow.drift.verdict import Series, Verdict
 from undertow.pipelines.demo_examples import examples
 from undertow.pipelines.demo_live import http_ok
 from undertow.pipelines.demo_pages import Sent, page_of
-from undertow.pipelines.demo_queries import HttpBucket, Queries, Totals, tail_of
+from undertow.pipelines.demo_queries import HttpBucket, Queries, Totals
 from undertow.pipelines.demo_queries import Level as Bucket
-from undertow.pipelines.settings import Detection
+from undertow.pipelines.demo_speakers import slices_of, speakers
 
 __all__ = ["Story", "compose"]
 
 _POINTS = 60  # of a chart
-_METRICS = 4  # of an incident that get charts
 _ROWS_EACH = 3  # of a metric in an incident's table: the whole service and the slices that moved most
 _EXPLAINED = 2  # metrics with examples
 _ROWS = 12  # in all
 _Z95 = 1.96
 _BEGINNING_S = 600.0  # versions first seen so early were there from the start
 _STEADY = ("refusal_rate", "schema_violation_rate", "truncation_rate", "output_length", "input_length", "cost_per_task")
-_DIMENSIONS = {name: place for place, name in enumerate(Detection().dimensions)}
 _HTTP = {  # what classic monitoring shows: title, unit
     "requests": ("requests", "/s"),
     "errors": ("errors", "share of events"),
@@ -114,26 +112,8 @@ def _table(incident: Incident) -> list[Verdict]:
     """Return the verdicts for the table: metric by metric, the speaker first, then the slices that moved most."""
     found: list[Verdict] = []
     for speaker in ranked(incident.verdicts):
-        found += [speaker, *_slices(incident, speaker)[: _ROWS_EACH - 1]]
+        found += [speaker, *slices_of(incident, speaker)[: _ROWS_EACH - 1]]
     return found
-
-
-def _slices(incident: Incident, speaker: Verdict) -> list[Verdict]:
-    """Return the other slices in which the speaker's metric moved, the largest effects first.
-
-    Of slices that hold the same traffic, such as an operation and the model that it alone uses, one is enough.
-    """
-    others = [
-        verdict
-        for verdict in without_repeats(incident.verdicts)
-        if verdict.series.metric == speaker.series.metric and verdict is not speaker and verdict.series.segment
-    ]
-    distinct: dict[tuple[float, int], Verdict] = {(speaker.before.value, speaker.before.events): speaker}
-    for verdict in sorted(
-        others, key=lambda v: (-abs(effect(v)), _DIMENSIONS.get(v.series.segment[0][0], len(_DIMENSIONS)))
-    ):
-        distinct.setdefault((verdict.before.value, verdict.before.events), verdict)
-    return list(distinct.values())[1:]
 
 
 def _row(verdict: Verdict) -> Row:
@@ -170,8 +150,8 @@ def _charts(
     moved = [
         verdict
         for incident in incidents
-        for speaker in _speakers(incident)
-        for verdict in (speaker, *_slices(incident, speaker)[:1])
+        for speaker in speakers(incident)
+        for verdict in (speaker, *slices_of(incident, speaker)[:1])
     ]
     told = {parent_of(verdict.series.metric) for incident in incidents for verdict in incident.verdicts}
     steady = [Series(queries.service, queries.environment, (), metric) for metric in _STEADY if metric not in told]
@@ -192,17 +172,6 @@ def _charts(
         ),
         *charts[len(moved) :],
     ]
-
-
-def _speakers(incident: Incident) -> list[Verdict]:
-    """Return the verdicts that tell the incident, one a metric (or tail of it); first those that were on the page."""
-    pages = ranked(verdict for verdict in incident.verdicts if verdict.kind == "page")
-    found: dict[str, Verdict] = {}
-    for verdict in sorted(
-        pages, key=lambda v: (v.detected_at > (incident.paged_at or v.detected_at), bool(tail_of(v.series)))
-    ):
-        found.setdefault(parent_of(verdict.series.metric), verdict)
-    return list(found.values())[:_METRICS]
 
 
 def _plain(series: Series, buckets: Sequence[Bucket], width_s: float) -> Chart:
@@ -290,11 +259,13 @@ def _examples(
     """
     found: dict[str, list[Example]] = {}
     for incident in incidents:
-        for verdict in _speakers(incident):
+        for verdict in speakers(incident):
             subject = parent_of(verdict.series.metric).removesuffix("_tokens").removesuffix("_length")
             if subject not in found and len(found) < _EXPLAINED:
                 known = {(example.time, example.input) for pairs in found.values() for example in pairs}
-                pairs = examples(queries, verdict, recovered.get(verdict.id, incident.resolved_at or totals.last))
+                clearest = verdict if verdict.series.segment else next(iter(slices_of(incident, verdict)), verdict)
+                over = recovered.get(clearest.id, incident.resolved_at or totals.last)
+                pairs = examples(queries, clearest, over)
                 if pairs and not known & {(example.time, example.input) for example in pairs}:
                     found[subject] = pairs
     return [example for pairs in found.values() for example in pairs]

@@ -18,7 +18,7 @@ from undertow.alerts.incident import Change, Context, Level, Version
 from undertow.alerts.incidents import Incidents, IncidentsConfig, IncidentsState
 from undertow.alerts.incidents import build as build_incidents
 from undertow.drift.deduplication import Deduplication, DeduplicationState
-from undertow.drift.interaction import Interaction, Kind
+from undertow.drift.interaction import Interaction, Kind, text_of
 from undertow.drift.monitor import MEASURED, SERIES_OF_A_GROUP, Monitor, MonitorConfig
 from undertow.drift.prices import PriceTable
 from undertow.drift.segments import Group, Segments, SegmentsState
@@ -30,6 +30,7 @@ from undertow.drift.tasks import Task, Tasks
 from undertow.drift.verdict import Verdict
 from undertow.drift.versions import Versions
 from undertow.drift.windows import ClosedWindow, Windows, WindowsState
+from undertow.pipelines.redaction import Redactor
 from undertow.pipelines.settings import Settings
 
 __all__ = ["Counters", "Processor", "Step"]
@@ -93,6 +94,7 @@ class Processor:
                     "go back, or move the state away to learn anew"
                 )
         self.prices = prices
+        self._descriptions = Redactor("full" if ingest.content == "full" else "redacted", ingest.redact)
         self.signals = _build_signals(settings)
         segments = msgspec.convert(state["segments"], SegmentsState) if state else None
         self.segments = Segments(detection.dimensions, detection.values_per_dimension, _group_limit(settings), segments)
@@ -127,6 +129,9 @@ class Processor:
         new = self._deduplication.admit(events, checksums, clock)
         late = self.windows.advance(times)[new]
         fresh = [event for event, is_new in zip(events, new.tolist(), strict=True) if is_new]
+        for event in fresh:
+            if event.kind is Kind.CHANGE:
+                event.output = self._descriptions.text(text_of(event.output))  # it will stand in pages and in the store
         self._counters.events += len(fresh)
         self._counters.late += int(late.sum())
         measures, costs = self._measure(fresh)
@@ -161,6 +166,7 @@ class Processor:
 
     def declare(self, change: Interaction) -> Step:
         """Take a change that somebody declared: a version seen, a row, and no word on what time it is."""
+        change.output = self._descriptions.text(text_of(change.output))
         self.versions.observe([change])
         self._counters.events += 1
         nothing = np.full((1, len(MEASURED)), np.nan)

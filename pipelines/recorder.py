@@ -6,19 +6,21 @@ changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
+from undertow.drift.interaction import Scalar
 from undertow.drift.monitor import MEASURED
 from undertow.drift.segments import Group
 from undertow.drift.versions import SeenVersion
 from undertow.pipelines.dead_letters import DeadLetter
 from undertow.pipelines.processor import Step
-from undertow.pipelines.redaction import Redactor
+from undertow.pipelines.redaction import LabelPolicy, Redactor
 from undertow.pipelines.rows import (
     Columns,
+    as_texts,
     dead_letter_columns,
     incident_columns,
     interaction_columns,
@@ -43,8 +45,10 @@ class Tables(Protocol):
 class Recorder:
     """Gathers what steps bring until `write` hands it to the store."""
 
-    def __init__(self, tables: Tables, redactor: Redactor, user_hash: Callable[[str], str]) -> None:
-        self._tables, self._redactor, self._user_hash = tables, redactor, user_hash
+    def __init__(
+        self, tables: Tables, redactor: Redactor, labels: LabelPolicy, user_hash: Callable[[str], str]
+    ) -> None:
+        self._tables, self._redactor, self._labels, self._user_hash = tables, redactor, labels, user_hash
         self._steps: list[Step] = []
         self._letters: list[DeadLetter] = []
         self.rows = 0
@@ -62,7 +66,7 @@ class Recorder:
             "verdicts": verdict_columns([verdict for step in self._steps for verdict in step.verdicts]),
             "incidents": incident_columns([change.incident for step in self._steps for change in step.changes]),
             "dead_letters": dead_letter_columns(self._letters),
-            "versions": version_columns(sorted(versions, key=lambda v: -v.last_seen)[:_LATEST_VERSIONS]),
+            "versions": self._versions(versions),
         }
         for table, columns in blocks.items():
             self.rows += self._tables.insert(table, columns, f"{table}:{token}")
@@ -77,4 +81,11 @@ class Recorder:
         measures = {metric.name: values[:, number] for number, metric in enumerate(MEASURED)}
         measures["cost"] = np.concatenate([step.costs for step in self._steps])
         measures["late"] = np.concatenate([step.late for step in self._steps]).astype(np.float64)
-        return interaction_columns(events, measures, self._redactor.text, self._user_hash)
+        return interaction_columns(events, measures, self._redactor.text, self._user_hash, self._kept)
+
+    def _versions(self, versions: Sequence[SeenVersion]) -> Columns:
+        columns = version_columns(sorted(versions, key=lambda v: -v.last_seen)[:_LATEST_VERSIONS])
+        return columns | {"value": [self._labels.masked(value) for value in columns["value"]]}
+
+    def _kept(self, values: Mapping[str, Scalar]) -> dict[str, str]:
+        return self._labels.kept(as_texts(values))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import re2
 
 from undertow.pipelines.settings import SettingsError
 
-__all__ = ["Policy", "Redactor", "user_hash"]
+__all__ = ["LabelPolicy", "Policy", "Redactor", "user_hash"]
 
 Policy = Literal["none", "redacted", "full"]
+
+_LABELS = 65_536  # distinct short values whose masked form is remembered
 
 
 class _Rule(NamedTuple):
@@ -111,6 +114,38 @@ class Redactor:
         for index in sorted(matched or ()):
             text = self._compiled[index].sub(_replacement(self._rules[index]), text)
         return text
+
+
+class LabelPolicy:
+    """Applies the content policy to attributes and configuration: short values that slices are made of.
+
+    They are masked like texts. Under "none" only the values of configured dimensions are kept, since whatever field a
+    log has beyond the known ones is an attribute.
+
+    Examples
+    --------
+    >>> LabelPolicy("redacted", [], ["region"]).kept({"region": "eu", "contact": "ana@example.com"})
+    {'region': 'eu', 'contact': '[email]'}
+    >>> LabelPolicy("none", [], ["region"]).kept({"region": "eu", "contact": "ana@example.com", "beta": "true"})
+    {'region': 'eu'}
+    """
+
+    def __init__(self, policy: Policy, patterns: Sequence[str], dimensions: Sequence[str]) -> None:
+        self._policy, self._dimensions = policy, frozenset(dimensions)
+        masks = Redactor("full" if policy == "full" else "redacted", patterns)
+        self._masked = lru_cache(maxsize=_LABELS)(masks.text)
+
+    def masked(self, text: str) -> str:
+        """Return one value with personal data and secrets masked."""
+        return self._masked(text) or ""
+
+    def kept(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """Return what may be kept of these values, by name."""
+        return {
+            name: self.masked(text)
+            for name, text in texts.items()
+            if self._policy != "none" or name in self._dimensions
+        }
 
 
 def user_hash(user: str, key: bytes) -> str:

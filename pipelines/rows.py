@@ -25,6 +25,7 @@ from undertow.pipelines.dead_letters import DeadLetter
 
 __all__ = [
     "Columns",
+    "as_texts",
     "dead_letter_columns",
     "incident_columns",
     "interaction_columns",
@@ -34,6 +35,7 @@ __all__ = [
 
 Columns = dict[str, Column]
 Redact = Callable[[str | None], str | None]
+Labels = Callable[[Mapping[str, Scalar]], dict[str, str]]
 
 _TEXTS = (
     *("service", "environment", "operation", "agent", "model", "response_model", "provider", "prompt_version", "label"),
@@ -51,6 +53,7 @@ def interaction_columns(
     measures: Mapping[str, NDArray[np.float64]],
     redact: Redact,
     user_hash: Callable[[str], str],
+    labels: Labels | None = None,
 ) -> Columns:
     """Return the columns of `interactions`.
 
@@ -64,12 +67,20 @@ def interaction_columns(
         The content policy: what may be kept of a text, None for nothing. It sees inputs, outputs and error messages.
     user_hash
         Keyed hash of who asks.
+    labels
+        What may be kept of attributes and configuration, as texts; by default all of it.
     """
+    labels = labels or as_texts
     columns: Columns = {name: [text or "" for text in texts] for name, texts in _fields(events, _TEXTS)}
     columns |= dict(_fields(events, ("id", *_COUNTS, *_SECONDS)))
     columns["time"] = np.array([event.time for event in events])
     columns["kind"] = [event.kind.value for event in events]
     columns |= _identities(events, user_hash) | _tools(events) | _documents(events)
+    columns["config"] = [labels(event.config) if event.config else {} for event in events]
+    columns["attributes"] = [labels(event.attributes) if event.attributes else {} for event in events]
+    columns |= {
+        name: [redact(text) or "" if text else "" for text in columns[name]] for name in ("label", "stop_sequence")
+    }
     columns["http_status"] = [
         event.http_status if event.http_status and event.http_status > 0 else 0 for event in events
     ]
@@ -131,8 +142,6 @@ def _identities(events: Sequence[Interaction], user_hash: Callable[[str], str]) 
         "instructions": [_text_hash(event.instructions) if event.instructions else "" for event in events],
         "tools": [_content_hash(event.tools) if event.tools else "" for event in events],
         "response_schema": [_schema_name(event.response_schema) if event.response_schema else "" for event in events],
-        "config": [_as_text(event.config) if event.config else {} for event in events],
-        "attributes": [_as_text(event.attributes) if event.attributes else {} for event in events],
     }
 
 
@@ -183,7 +192,14 @@ def _mean(scores: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _as_text(values: Mapping[str, Scalar]) -> dict[str, str]:
+def as_texts(values: Mapping[str, Scalar]) -> dict[str, str]:
+    """Return the values as the store keeps them.
+
+    Examples
+    --------
+    >>> as_texts({"region": "eu", "beta": True, "temperature": 0.2})
+    {'region': 'eu', 'beta': 'true', 'temperature': '0.2'}
+    """
     return {key: value if isinstance(value, str) else _scalar_text(value) for key, value in values.items()}
 
 

@@ -439,16 +439,16 @@ def watch(
     level: Callable[[float], float],
     hours: int,
     series: int = 20,
-    events: int = 60,
+    events: int = 180,
     seed: int = 0,
     **changed: Any,
 ) -> list[list[Told]]:
-    """Follow several series whose level is a function of the hour, in windows of ten minutes."""
+    """Follow several series whose level is a function of the hour, in windows of half an hour."""
     rng, detector, share = np.random.default_rng(seed), build(name, **changed), Share.of(1.0, series)
     told: list[list[Told]] = [[] for _ in range(series)]
     numbers = np.arange(series) * SERIES_METRICS
-    for number in range(hours * 6):
-        start = number * 600.0
+    for number in range(hours * 2):
+        start = number * 1800.0
         if name == "beta_binomial":
             columns = rate(level(start / HOUR))(rng, start, (series, events))
         else:
@@ -456,7 +456,7 @@ def watch(
             columns = logs.sum(axis=1), (logs**2).sum(axis=1), logs.sum(axis=1)
         since = np.full(series, start)
         window = Observation(
-            start, start + 600.0, numbers, np.full(series, float(events)), *columns, since, ((), (), ())
+            start, start + 1800.0, numbers, np.full(series, float(events)), *columns, since, ((), (), ())
         )
         for alarm in detector.observe(window, share):
             told[alarm.series // SERIES_METRICS].append(Told(window.end / HOUR, alarm))
@@ -548,7 +548,7 @@ def test_a_change_smaller_than_page_from_is_a_notice(name: str) -> None:
 def test_small_steps_add_up_to_a_page(name: str) -> None:
     levels = (0.1, 0.16, 0.25) if name == "beta_binomial" else (5.0, 5.25, 5.5)
     page_from = 0.8 if name == "beta_binomial" else 0.4
-    steps = watch(name, lambda hour: levels[int(hour // 50)], 150, page_from=page_from, events=300)
+    steps = watch(name, lambda hour: levels[int(hour // 50)], 150, page_from=page_from, events=900)
     assert [[entry.kind for entry in told] for told in steps] == [["notice up", "page up"]] * 20
 
 

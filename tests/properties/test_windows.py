@@ -1,78 +1,168 @@
-"""Summaries of windows merge exactly: any split, order and batching of the events gives the same bytes."""
+"""What must hold of windows for any stream: split, order and batching give the same bytes, restarts change nothing."""
 
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from undertow.drift.metrics import METRICS
 from undertow.drift.segments import Group
-from undertow.drift.windows import Windows, WindowsState, merge
+from undertow.drift.windows import Cells, ClosedWindow, Windows, WindowsState, merge
 
-CHOSEN = [METRICS["refusal_rate"], METRICS["latency"], METRICS["output_length"]]
-GROUPS = [Group("a", ""), Group("a", "", (("region", "eu"),)), Group("b", "prod")]
+WIDTH_S = 10.0
+LATENESS_S = 20.0
+FOLLOWED = [METRICS[name] for name in ("refusal_rate", "latency", "output_length")]
+GROUPS = [Group("a", ""), Group("b", ""), Group("a", "", (("region", "eu"),))]
 
-Event = tuple[float, int, float, float, float]
-seconds = st.floats(0, 50, allow_nan=False)
-amount = st.one_of(st.just(float("nan")), st.floats(0, 1e6, allow_nan=False))
-events = st.lists(
-    st.tuples(seconds, st.integers(0, 2), st.sampled_from([0.0, 1.0, float("nan")]), amount, amount),
-    min_size=1,
-    max_size=40,
+
+class Measure(NamedTuple):
+    """One event: when, in which groups (−1 for none), and what was measured (NaN for nothing)."""
+
+    time: float
+    groups: tuple[int, int]
+    values: tuple[float, float, float]
+
+
+measures = st.builds(
+    Measure,
+    st.floats(0.0, 120.0).map(lambda seconds: round(seconds, 1)),
+    st.tuples(st.sampled_from([0, 1]), st.sampled_from([-1, 2])),
+    st.tuples(
+        st.sampled_from([0.0, 1.0, np.nan]),
+        st.sampled_from([0.0, 0.8, 0.81, 1e300, np.nan]),
+        st.sampled_from([0.0, 250.0, 1e6, np.nan]),
+    ),
+)
+batch_sizes = st.lists(st.integers(1, 7), min_size=60, max_size=60)
+
+
+def start(state: WindowsState | None = None) -> Windows:
+    return Windows(FOLLOWED, WIDTH_S, LATENESS_S, state)
+
+
+def feed(windows: Windows, batch: Sequence[Measure]) -> list[ClosedWindow]:
+    """Take a batch as the processor does: what is late is left out, what is complete is closed."""
+    if not batch:
+        return []
+    times = np.array([measure.time for measure in batch])
+    kept = ~windows.advance(times)
+    groups = np.array([measure.groups for measure in batch], np.int32)
+    windows.add(times[kept], groups[kept], np.array([measure.values for measure in batch])[kept])
+    return windows.close()
+
+
+def batched(stream: Sequence[Measure], sizes: Sequence[int]) -> list[Sequence[Measure]]:
+    ends = list(itertools.accumulate(sizes))
+    return [stream[a:b] for a, b in zip([0, *ends], [*ends, len(stream)], strict=True)]
+
+
+def told(windows: Sequence[ClosedWindow]) -> list[bytes]:
+    return [window.encode(GROUPS, FOLLOWED) for window in windows]
+
+
+def play(stream: Sequence[Measure], sizes: Sequence[int] = ()) -> tuple[list[bytes], int]:
+    windows = start()
+    closed = [window for batch in batched(stream, sizes) for window in feed(windows, batch)]
+    return told(closed + windows.close(everything=True)), windows.late
+
+
+@given(st.lists(measures, max_size=60), batch_sizes, st.lists(st.floats(0.0, LATENESS_S), min_size=60, max_size=60))
+def test_any_order_within_the_lateness_and_any_batching_give_the_same_bytes(
+    stream: list[Measure], sizes: list[int], delays: list[float]
+) -> None:
+    read = [
+        measure for _, measure in sorted(zip(delays, stream, strict=False), key=lambda pair: pair[0] + pair[1].time)
+    ]
+    assert play(read, sizes) == play(sorted(stream, key=lambda measure: measure.time))
+
+
+@given(st.lists(measures, max_size=60), batch_sizes)
+def test_what_is_late_is_decided_by_the_order_of_reading_and_not_by_the_batches(
+    stream: list[Measure], sizes: list[int]
+) -> None:
+    assert play(stream, sizes) == play(stream, [1] * len(stream)) == play(stream)
+
+
+@given(st.lists(measures, max_size=60))
+def test_an_event_is_late_when_the_watermark_had_passed_its_window_and_is_counted_and_left_out(
+    stream: list[Measure],
+) -> None:
+    late, latest = 0, -np.inf
+    kept: list[Measure] = []
+    for measure in stream:
+        window_end = (np.floor(measure.time / WIDTH_S) + 1) * WIDTH_S
+        is_late = latest - LATENESS_S >= window_end
+        late += is_late
+        kept += [] if is_late else [measure]
+        latest = max(latest, measure.time)
+    found, counted = play(stream)
+    assert counted == late
+    assert found == play(sorted(kept, key=lambda measure: measure.time))[0]
+
+
+@given(st.lists(measures, max_size=40), batch_sizes)
+def test_a_restart_after_any_event_changes_nothing(stream: list[Measure], sizes: list[int]) -> None:
+    expected = play(stream, sizes)
+    batches = batched(stream, sizes)
+    for cut in range(len(batches) + 1):
+        before = start()
+        closed = [window for batch in batches[:cut] for window in feed(before, batch)]
+        state = msgspec.msgpack.decode(msgspec.msgpack.encode(before.snapshot()), type=WindowsState)
+        after = start(state)
+        closed += [window for batch in batches[cut:] for window in feed(after, batch)]
+        assert (told(closed + after.close(everything=True)), after.late) == expected
+
+
+@given(st.lists(measures, max_size=60), st.lists(st.integers(0, 2), min_size=60, max_size=60))
+def test_summaries_of_any_split_add_up_to_the_whole(stream: list[Measure], owners: list[int]) -> None:
+    parts = [start() for _ in range(3)]
+    for windows, number in zip(parts, range(3), strict=True):
+        mine = [measure for measure, owner in zip(stream, owners, strict=False) if owner == number]
+        if mine:
+            windows.add(
+                np.array([measure.time for measure in mine]),
+                np.array([measure.groups for measure in mine], np.int32),
+                np.array([measure.values for measure in mine]),
+            )
+    closed = [window for windows in parts for window in windows.close(everything=True)]
+    by_start: dict[float, list[Cells]] = {}
+    for window in closed:
+        by_start.setdefault(window.start, []).append(window.cells)
+    together = [ClosedWindow(at, at + WIDTH_S, merge(by_start[at])) for at in sorted(by_start)]
+    whole = play(sorted(stream, key=lambda measure: measure.time))[0]
+    assert told(together) == whole
+
+
+cells = st.dictionaries(st.integers(0, 40), st.integers(1, 1 << 40), max_size=12).map(
+    lambda table: Cells(np.array(sorted(table), np.int64), np.array([table[key] for key in sorted(table)], np.int64))
 )
 
 
-def _windows(state: WindowsState | None = None) -> Windows:
-    return Windows(CHOSEN, width=10.0, lateness=60.0, state=state)
+def plain(summary: Cells) -> dict[int, int]:
+    return dict(zip(summary.keys.tolist(), summary.counts.tolist(), strict=True))
 
 
-def _add(windows: Windows, batch: list[Event]) -> None:
-    if batch:
-        times = np.array([event[0] for event in batch])
-        assert not windows.advance(times).any()
-        groups = np.array([[event[1], -1] for event in batch], np.int32)
-        windows.add(times, groups, np.array([event[2:] for event in batch]))
+@given(st.lists(cells, max_size=5))
+def test_merging_is_commutative_associative_and_loses_nothing(parts: list[Cells]) -> None:
+    totals: dict[int, int] = {}
+    for part in parts:
+        for key, count in plain(part).items():
+            totals[key] = totals.get(key, 0) + count
+    nested = Cells(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    for part in parts[::-1]:
+        nested = merge([part, nested])
+    assert plain(merge(parts)) == plain(merge(parts[::-1])) == plain(nested) == totals
+    assert merge(parts).keys.tolist() == sorted(totals)
 
 
-def _bytes(windows: Windows) -> list[bytes]:
-    return [window.encode(GROUPS, CHOSEN) for window in windows.close(everything=True)]
-
-
-@given(events, st.randoms(use_true_random=False), st.lists(st.integers(1, 7), min_size=1))
-def test_order_and_batching_change_nothing(stream: list[Event], chance: object, sizes: list[int]) -> None:
-    """Shuffled and cut into other batches, the windows have the same bytes."""
-    plain, other = _windows(), _windows()
-    _add(plain, stream)
-    shuffled = list(stream)
-    chance.shuffle(shuffled)  # type: ignore[attr-defined]
-    while shuffled:
-        size = sizes[len(shuffled) % len(sizes)]
-        _add(other, shuffled[:size])
-        del shuffled[:size]
-    assert _bytes(other) == _bytes(plain)
-
-
-@given(events, st.integers(0, 40))
-def test_a_split_over_two_machines_merges_to_the_same(stream: list[Event], cut: int) -> None:
-    """Two partial summaries, in either order, add up to the whole."""
-    whole, left, right = _windows(), _windows(), _windows()
-    for windows, part in ((whole, stream), (left, stream[:cut]), (right, stream[cut:])):
-        _add(windows, part)
-    parts = {window.start: [window.cells] for window in left.close(everything=True)}
-    for window in right.close(everything=True):
-        parts.setdefault(window.start, []).append(window.cells)
-    for window in whole.close(everything=True):
-        for order in (parts[window.start], parts[window.start][::-1]):
-            merged = merge(order)
-            assert merged.keys.tolist() == window.cells.keys.tolist()
-            assert merged.counts.tolist() == window.cells.counts.tolist()
-
-
-@given(events, st.integers(0, 40))
-def test_a_restart_between_any_two_events_changes_nothing(stream: list[Event], cut: int) -> None:
-    """A snapshot continues with the same bytes."""
-    plain, before = _windows(), _windows()
-    _add(plain, stream)
-    _add(before, stream[:cut])
-    after = _windows(before.snapshot())
-    _add(after, stream[cut:])
-    assert _bytes(after) == _bytes(plain)
+@settings(max_examples=30)
+@given(st.lists(measures, min_size=1, max_size=40))
+def test_every_measure_that_is_in_time_is_counted_once_in_each_of_its_groups(stream: list[Measure]) -> None:
+    windows = start()
+    closed = feed(windows, sorted(stream, key=lambda measure: measure.time)) + windows.close(everything=True)
+    counted = sum(int(window.cells.counts.sum()) for window in closed)
+    assert counted == sum((1 + (measure.groups[1] >= 0)) * int(np.sum(~np.isnan(measure.values))) for measure in stream)
