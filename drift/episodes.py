@@ -150,7 +150,7 @@ class EpisodicFamily(Family):
         return episode.level_after
 
     def _is_back(self, row: int, episode: Episode, level: float, noise: float) -> bool:
-        """Return whether a level is nearer to the one before the episode, and within `page_from` and its noise of it."""
+        """Return whether a level is nearer to the one before the episode and within `page_from` and its noise of it."""
         metric = int(self._metric_of(np.array([row]))[0])
         off = abs(level - episode.level_before)
         near = off < self._settings["page_from"][metric] + noise

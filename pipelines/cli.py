@@ -38,7 +38,7 @@ USAGE_ERROR = 2
 def demo(
     incident: Annotated[
         str, typer.Option(help="Which incident to plant; `undertow simulate --list` names them.")
-    ] = "key_rename",
+    ] = "refusal_creep",
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its store, its traffic and the report.")] = Path(
         "demo"
     ),

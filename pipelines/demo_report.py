@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 
 from undertow.alerts.incident import Incident, Level
-from undertow.alerts.ranking import ranked
 from undertow.alerts.text import http_is_green, page_text, slice_of
 from undertow.dashboards.model import (
     ChangeMark,
@@ -39,7 +38,7 @@ __all__ = ["Story", "compose"]
 _POINTS = 60  # of a chart
 _ROWS_EACH = 3  # of a metric in an incident's table: the whole service and the slices that moved most
 _EXPLAINED = 2  # metrics with examples
-_ROWS = 12  # in all
+_ROWS = 8  # in all
 _Z95 = 1.96
 _BEGINNING_S = 600.0  # versions first seen so early were there from the start
 _STEADY = ("refusal_rate", "schema_violation_rate", "truncation_rate", "output_length", "input_length", "cost_per_task")
@@ -111,7 +110,7 @@ def _view(incident: Incident, sent: Sequence[Sent]) -> IncidentView:
 def _table(incident: Incident) -> list[Verdict]:
     """Return the verdicts for the table: metric by metric, the speaker first, then the slices that moved most."""
     found: list[Verdict] = []
-    for speaker in ranked(incident.verdicts):
+    for speaker in speakers(incident):
         found += [speaker, *slices_of(incident, speaker)[: _ROWS_EACH - 1]]
     return found
 

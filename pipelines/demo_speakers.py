@@ -17,17 +17,15 @@ _DIMENSIONS = {name: place for place, name in enumerate(Detection().dimensions)}
 
 def speakers(incident: Incident) -> list[Verdict]:
     """Return the verdicts that tell the incident, one a metric (or tail of it); first those that were on the page."""
-    pages = ranked(verdict for verdict in incident.verdicts if verdict.kind == "page")
     found: dict[str, Verdict] = {}
-    for verdict in sorted(
-        pages, key=lambda v: (v.detected_at > (incident.paged_at or v.detected_at), bool(tail_of(v.series)))
-    ):
+    pages = ranked(verdict for verdict in incident.verdicts if verdict.kind == "page")
+    for verdict in sorted(pages, key=lambda v: (_joined_later(incident, v), bool(tail_of(v.series)))):
         found.setdefault(parent_of(verdict.series.metric), verdict)
     return list(found.values())[:_METRICS]
 
 
 def slices_of(incident: Incident, speaker: Verdict) -> list[Verdict]:
-    """Return the slices in which the speaker's metric moved the same way, the largest effects first.
+    """Return the slices in which the speaker's metric moved the same way: those on the page, then the largest effects.
 
     Of slices that hold the same traffic, such as an operation and the model that it alone uses, one is enough.
     """
@@ -38,7 +36,20 @@ def slices_of(incident: Incident, speaker: Verdict) -> list[Verdict]:
         and verdict.series.segment
         and (verdict.series.metric, verdict.direction) == (speaker.series.metric, speaker.direction)
     ]
-    distinct: dict[tuple[float, int], Verdict] = {(speaker.before.value, speaker.before.events): speaker}
-    for verdict in sorted(others, key=lambda v: (-abs(effect(v)), _DIMENSIONS[v.series.segment[0][0]])):
-        distinct.setdefault((verdict.before.value, verdict.before.events), verdict)
+    distinct = {_traffic(speaker): speaker}
+    for verdict in sorted(others, key=lambda v: (_joined_later(incident, v), -abs(effect(v)), _place(v))):
+        distinct.setdefault(_traffic(verdict), verdict)
     return list(distinct.values())[1:]
+
+
+def _joined_later(incident: Incident, verdict: Verdict) -> bool:
+    """Tell whether the page had left when the verdict came."""
+    return incident.paged_at is not None and verdict.detected_at > incident.paged_at
+
+
+def _traffic(verdict: Verdict) -> tuple[float, int]:
+    return verdict.before.value, verdict.before.events
+
+
+def _place(verdict: Verdict) -> int:
+    return _DIMENSIONS[verdict.series.segment[0][0]]

@@ -291,7 +291,12 @@ class Processor:
             for v in [*verdicts, *(v for incident in self.incidents.open for v in incident.verdicts)]
         }
         seen = {version for span in sorted(spans) for version in self.versions.first_seen_between(*span)}
-        return [Version(v.dimension, v.value, v.first_seen, v.service, v.environment, v.declared) for v in sorted(seen)]
+        return [
+            Version(
+                v.dimension, self._descriptions.text(v.value) or "", v.first_seen, v.service, v.environment, v.declared
+            )
+            for v in sorted(seen)
+        ]
 
 
 def _build_signals(settings: Settings) -> list[Signal]:

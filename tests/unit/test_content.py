@@ -11,18 +11,18 @@ from undertow.pipelines.recorder import Recorder
 from undertow.pipelines.redaction import LabelPolicy, Redactor
 from undertow.pipelines.settings import Ingest, Settings
 
-SECRET = "ana@example.com"
+DATUM = "ana@example.com"
 CALL = Interaction(
     id="1",
     time=1.0,
     service="s",
-    input=f"I am {SECRET}",
-    output=f"Hello {SECRET}",
-    error=f"no answer for {SECRET}",
-    label=SECRET,
-    stop_sequence=SECRET,
-    config={"note": SECRET, "temperature": 0.2},
-    attributes={"prompt": f"write to {SECRET}", "region": "eu", "beta": True},
+    input=f"I am {DATUM}",
+    output=f"Hello {DATUM}",
+    error=f"no answer for {DATUM}",
+    label=DATUM,
+    stop_sequence=DATUM,
+    config={"note": DATUM, "temperature": 0.2},
+    attributes={"prompt": f"write to {DATUM}", "region": "eu", "beta": True},
 )
 
 
@@ -50,7 +50,7 @@ def _stored(policy: Literal["none", "redacted", "full"], event: Interaction) -> 
 @pytest.mark.parametrize("policy", ["none", "redacted"])
 def test_no_personal_datum_reaches_the_store(policy: Literal["none", "redacted"]) -> None:
     blocks = _stored(policy, CALL)
-    assert SECRET not in repr(blocks)
+    assert DATUM not in repr(blocks)
     assert blocks["interactions"]["attributes"][0]["region"] == "eu"
 
 
@@ -68,11 +68,11 @@ def test_masked_values_keep_their_names() -> None:
 
 
 def test_full_is_full() -> None:
-    assert _stored("full", CALL)["interactions"]["attributes"][0]["prompt"] == f"write to {SECRET}"
+    assert _stored("full", CALL)["interactions"]["attributes"][0]["prompt"] == f"write to {DATUM}"
 
 
 def test_the_description_of_a_change_is_masked_before_anything_sees_it() -> None:
-    change = Interaction(id="2", time=1.0, service="s", kind=Kind.CHANGE, output=f"prompt v2, ask {SECRET}")
+    change = Interaction(id="2", time=1.0, service="s", kind=Kind.CHANGE, output=f"prompt v2, ask {DATUM}")
     blocks = _stored("redacted", change)
     assert "prompt v2, ask [email]" in blocks["versions"]["declared"]
-    assert SECRET not in repr(blocks)
+    assert DATUM not in repr(blocks)

@@ -8,7 +8,7 @@ from undertow.drift.interaction import Interaction
 
 def _admit(seen: Deduplication, *calls: tuple[str, str, int, float]) -> list[bool]:
     events = [Interaction(id=name, time=at, service=service) for service, name, _, at in calls]
-    return seen.admit(events, [c[2] for c in calls], np.array([c[3] for c in calls])).tolist()
+    return [bool(new) for new in seen.admit(events, [c[2] for c in calls], np.array([c[3] for c in calls]))]
 
 
 def test_a_repeat_is_left_out_and_one_with_other_content_is_a_conflict() -> None:

@@ -60,7 +60,7 @@ def test_beyond_the_limit_of_groups_an_event_counts_in_its_service_alone() -> No
     ],
 )
 def test_where_a_dimension_is_read(dimension: str, fields: dict[str, object], value: str | None) -> None:
-    assert Segments((dimension,), 20, 100).dims(_event(**fields)) == (value,)
+    assert Segments((dimension,), 20, 100).dims(_event(0, "s", **fields)) == (value,)
 
 
 def test_without_a_version_the_instructions_are_one() -> None:
