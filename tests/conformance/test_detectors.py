@@ -82,7 +82,7 @@ NO_CELLS = (np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64))
 
 
 def summary_of(start: float, width: float, events: int, columns: Sequence[Floats]) -> Observation:
-    """Return the window in which every series saw so many events, of which only sums, squares and raw sums are known."""
+    """Return the window in which every series saw so many events, of which only the sums are known."""
     count = len(columns[0])
     sums, squares, raw = columns
     series, since = np.arange(count) * SERIES_METRICS, np.full(count, start)
@@ -316,6 +316,23 @@ def test_a_change_in_a_harmless_direction_is_a_notice(name: str) -> None:
         ]
         kinds = {alarm.direction: alarm.kind for alarm in found[::-1] if alarm.kind != "recovered"}
         assert kinds == expected
+
+
+@every_detector
+def test_an_accepted_level_is_nothing_to_recover_from(name: str) -> None:
+    rng = np.random.default_rng(4)
+    usual, up, _ = levels_of(name)
+    detector = build(name)
+    detector.accept(0)  # nothing is known of the series: nothing happens
+    windows = [
+        window_of(i * 10.0, 10.0, [0], [values_at(name, rng, up if 300 <= i < 360 else usual, 10)]) for i in range(500)
+    ]
+    assert follow(detector, windows[:360])
+    detector.accept(0)
+    progress = detector.progress(0)
+    assert progress is not None
+    assert progress.changed_at is None
+    assert "recovered" not in {alarm.kind for _, alarm in follow(detector, windows[360:])}
 
 
 @every_detector
