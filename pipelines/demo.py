@@ -34,7 +34,7 @@ __all__ = ["DemoError", "Played", "play", "run", "traffic"]
 MARKER = ".undertow-demo"
 HOURS = 2.0
 RATE = 15.0  # events a second of event time: slices, too, have their 2,000 events before the change
-_AT, _FOR = 0.5, 0.2  # shares of the traffic: before the incident, and while it lasts
+_AT, _FOR = 0.4, 0.2  # shares of the traffic: before the incident, and while it lasts; the rest is for the recovery
 _FRAME_S, _LINE_S = 0.5, 1.0  # between frames on a terminal, and elsewhere
 _DELIVERY_S = 5.0  # the console gets so long for the last page
 
@@ -86,14 +86,14 @@ class _Files:
 
 
 def traffic(incident: str, seconds: float, now: float, seed: int = 1) -> Scenario:
-    """Return two hours of a support assistant that end `seconds` after `now`, with the incident in their middle.
+    """Return two hours of a support assistant that end `seconds` after `now`, with the incident after 48 minutes of them.
 
     Examples
     --------
     >>> scenario = traffic("refusal_creep", 35.0, now=1_700_000_000.0)
     >>> planted = scenario.incidents[0]
     >>> scenario.end, planted.at - scenario.start, planted.until - planted.at
-    (1700000035.0, 3600.0, 1440.0)
+    (1700000035.0, 2880.0, 1440.0)
     """
     length = HOURS * 3600
     quiet = Scenario(seed=seed, start=now + seconds - length, duration_s=length, rate_per_s=RATE, inline_schemas=False)

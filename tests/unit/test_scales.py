@@ -13,9 +13,9 @@ STRICT, ENOUGH = 200, 2000
 def window(scales: Scales, values: dict[int, NDArray[np.float64]], start: float = 0.0) -> Scaled:
     """Give each series its values as the sorted cells of a window."""
     cells = []
-    for series in sorted(values):
-        bins, counts = np.unique(bin_of(values[series], 1e-7), return_counts=True)
-        cells += [(series, b, c) for b, c in zip(bins.tolist(), counts.tolist(), strict=True)]
+    for number in sorted(values):
+        found, times = np.unique(bin_of(values[number], 1e-7), return_counts=True)
+        cells += [(number, b, c) for b, c in zip(found.tolist(), times.tolist(), strict=True)]
     series, bins, counts = np.array(cells, np.int64).reshape(-1, 3).T
     return scales.apply(series, bins, counts, start)
 
