@@ -191,8 +191,8 @@ class Family(ABC):
             return None
         row = int(self._rows[series])
         sums = self.baselines.sums[row]
-        level = self._estimate(row, sums)
         episode = self._episodes.get(row)
+        level = episode.before if episode else self._estimate(row, sums)
         learned = int(self.baselines.learned(np.array([row]))[0])
         return Progress(learned, self._strict_events, self._min_events, level, episode.changed_at if episode else None)
 

@@ -119,6 +119,7 @@ class App:
                 "notify": self.settings.budget.notify,
                 "undelivered": counts.pending,
                 "undelivered_seconds": counts.oldest_age_s,
+                "refused_deliveries": counts.refused,
                 "unpriced": sum(self.processor.prices.unpriced.values()),
                 "unpriced_models": dict(self.processor.prices.unpriced.most_common(20)),
                 "unchecked": sum(sum(counter.values()) for counter in skipped),

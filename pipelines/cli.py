@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -91,6 +92,9 @@ def run(
     chosen = paths or settings.ingest.paths
     if not chosen:
         raise ValueError("nothing to watch: name files (`undertow run app.jsonl`) or set paths in [ingest]")
+    for path in chosen:
+        if not once and path != "-" and not glob.has_magic(path) and not Path(path).exists():
+            typer.echo(f"waiting for {path}, which is not there yet", err=True)
     with opened(settings, chosen, follow=not once) as watch, _stopped_by_signals(watch.stop):
         typer.echo(f"watching {', '.join(chosen)}; state in {settings.folder}, port {settings.store.listen}", err=True)
         watch.run()
@@ -109,10 +113,12 @@ def check(
     file: Annotated[str | None, typer.Argument(help="A sample of events to look at.")] = None, config: Config = None
 ) -> None:
     """Explain the configuration and say what can be watched in these events and what cannot."""
+    from undertow.pipelines.app import channels
     from undertow.pipelines.check import explain_settings, inspect_file
     from undertow.pipelines.check_text import render
 
     settings = load(config)
+    channels(settings, None)  # a key that `run` would refuse is refused here
     typer.echo("\n".join(explain_settings(settings)))
     if file:
         report = inspect_file(file, settings)

@@ -86,7 +86,7 @@ class _Files:
 
 
 def traffic(incident: str, seconds: float, now: float, seed: int = 1) -> Scenario:
-    """Return two hours of a support assistant that end `seconds` after `now`, with the incident after 48 minutes of them.
+    """Return two hours of a support assistant that end `seconds` after `now`, with the incident after 48 minutes.
 
     Examples
     --------

@@ -54,6 +54,10 @@ def status_text(status: dict[str, Any]) -> str:
         f"{states.get('learning', 0)} learning, {states.get('changed', 0)} changed",
         f"incidents open: {status['open_incidents']}; changes not delivered: {status.get('undelivered', 'unknown')}",
     ]
+    if status.get("refused_deliveries"):
+        lines.append(
+            f"REFUSED for good by a channel: {status['refused_deliveries']} changes; see the log, check its key"
+        )
     unpriced = status.get("unpriced_models") or {}
     if unpriced:
         lines.append(f"unpriced models (their cost is unknown, not 0): {', '.join(sorted(unpriced))}; set [prices]")

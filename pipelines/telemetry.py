@@ -21,6 +21,7 @@ _COUNTERS = {
     "windows": "Windows closed",
     "rows": "Rows written to the store",
     "overflowed": "Slices beyond the limits, counted as other",
+    "refused_deliveries": "Incident changes that a channel refused for good: is its key right?",
     "unpriced": "Calls of models without a price",
     "unchecked": "Answers whose schema could not be applied",
 }

@@ -249,8 +249,9 @@ DELAYS = {
 }
 
 
-@every_detector
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    ("name", "seed"), [(name, seed) for name in DETECTORS for seed in range(3 if name == "kswin" else 8)]
+)
 def test_a_declared_shift_is_found_in_time_and_its_time_lies_in_the_interval(name: str, seed: int) -> None:
     for level, direction, delay in zip(levels_of(name)[1:], ("up", "down"), DELAYS[name], strict=True):
         rng, changed_at = np.random.default_rng(seed), 4000.0
@@ -411,18 +412,18 @@ def length(sd: float = 0.6, tail: int = 0, shared: float = 0.0, season: float = 
 
 
 NULLS = {
-    "independent": Null("beta_binomial", 20, 300, 6, rate(0.02)),
-    "rare": Null("beta_binomial", 20, 300, 6, rate(0.001)),
-    "season": Null("beta_binomial", 20, 300, 6, rate(0.02, season=0.5)),
-    "season, much traffic": Null("beta_binomial", 300, 100, 6, rate(0.05, season=0.5)),
-    "clusters": Null("beta_binomial", 20, 300, 6, rate(0.02, rho=0.05)),
-    "clusters and season": Null("beta_binomial", 20, 300, 6, rate(0.02, rho=0.05, season=0.5)),
-    "frequent clusters": Null("beta_binomial", 20, 300, 6, rate(0.2, rho=0.1)),
-    "normal logs": Null("clipped_gaussian", 20, 200, 6, length()),
-    "heavy tails": Null("clipped_gaussian", 20, 200, 6, length(tail=3)),
-    "heavy tails and season": Null("clipped_gaussian", 20, 200, 6, length(tail=3, season=math.log(1.15))),
-    "season of lengths, much traffic": Null("clipped_gaussian", 100, 60, 6, length(season=math.log(1.15))),
-    "shared variance": Null("clipped_gaussian", 20, 200, 6, length(shared=0.1)),
+    "independent": Null("beta_binomial", 20, 300, 5, rate(0.02)),
+    "rare": Null("beta_binomial", 20, 300, 5, rate(0.001)),
+    "season": Null("beta_binomial", 20, 300, 5, rate(0.02, season=0.5)),
+    "season, much traffic": Null("beta_binomial", 300, 100, 5, rate(0.05, season=0.5)),
+    "clusters": Null("beta_binomial", 20, 300, 5, rate(0.02, rho=0.05)),
+    "clusters and season": Null("beta_binomial", 20, 300, 5, rate(0.02, rho=0.05, season=0.5)),
+    "frequent clusters": Null("beta_binomial", 20, 300, 5, rate(0.2, rho=0.1)),
+    "normal logs": Null("clipped_gaussian", 20, 200, 5, length()),
+    "heavy tails": Null("clipped_gaussian", 20, 200, 5, length(tail=3)),
+    "heavy tails and season": Null("clipped_gaussian", 20, 200, 5, length(tail=3, season=math.log(1.15))),
+    "season of lengths, much traffic": Null("clipped_gaussian", 100, 60, 5, length(season=math.log(1.15))),
+    "shared variance": Null("clipped_gaussian", 20, 200, 5, length(shared=0.1)),
 }
 
 
@@ -560,7 +561,7 @@ LASTING = {
 @pytest.mark.parametrize("case", LASTING)
 def test_a_change_that_lasts_for_ten_days_is_told_once(case: str) -> None:
     name, level, direction = LASTING[case]
-    told = watch(name, level, 370, seed=4)
+    told = watch(name, level, 370, seed=4, series=12)
     mostly(told, [f"page {direction}"])
 
 
