@@ -118,10 +118,7 @@ def test_the_values_of_a_window_come_in_an_order_that_depends_on_its_time_alone(
         detector = Never(settings(), 2000, 5)
         values: NDArray[np.float64] = np.arange(20.0)
         base = window(start, values.tolist())
-        detector.observe(
-            Observation(base.start, base.end, np.array([series]), *(getattr(base, n) for n in COLUMNS), base.cells),
-            SHARE,
-        )
+        detector.observe(dataclasses.replace(base, series=np.array([series])), SHARE)
         return detector.snapshot()["fed"][str(series)]["values"]  # type: ignore[no-any-return]
 
     assert order(10.0, 0) == order(10.0, 2048) != order(20.0, 0)
