@@ -43,6 +43,7 @@ _GARBAGE = (
     100,
 )  # a batch makes many small objects that live until its commit: looking at them is for nothing
 LONGEST_WAIT_S = 30.0  # between two attempts to reach the store
+TURN_S = 0.001  # after each step the port's thread has its turn at the lock
 IDLE_WAIT_S = 0.2  # between looks at a source that has nothing new
 STALE_WINDOW_S = 300.0  # age of the last closed window beyond which /readyz says 503
 
@@ -68,6 +69,7 @@ class App:
             with self._lock:
                 before = self.watch.taken
                 going = self._step()
+            self._stop.wait(TURN_S)
             after_step()
             if going and self.watch.taken == before:
                 self._stop.wait(IDLE_WAIT_S)

@@ -55,7 +55,7 @@ class Running:
         return subprocess.run(full, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
     def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = httpx.get(f"{self.url}/status").json()
+        found: dict[str, Any] = httpx.get(f"{self.url}/status", timeout=PATIENCE_S).json()
         return found
 
     def wait_for(self, name: str, least: float) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def test_status_says_what_can_page(running: Running) -> None:
 
 def test_the_monitors_own_numbers_are_there_for_prometheus(running: Running) -> None:
     """Counters and gauges come from the running watch."""
-    metrics = httpx.get(f"{running.url}/metrics").text
+    metrics = httpx.get(f"{running.url}/metrics", timeout=PATIENCE_S).text
     assert f"undertow_events_total {float(running.status()['events'])}" in metrics
     assert 'undertow_series{state="watching"}' in metrics
     assert httpx.get(f"{running.url}/healthz").status_code == 200
