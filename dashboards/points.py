@@ -33,7 +33,7 @@ def thin(points: Sequence[Point], limit: int = LIMIT) -> list[Point]:
 
 
 def _checked(point: Point) -> Point:
-    if point.value is None or math.isfinite(point.value):
+    if point.value is None or math.isfinite(100 * point.value):  # it may be drawn in percent
         return point
     return Point(point.t, None)
 

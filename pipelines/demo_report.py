@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from undertow.alerts.incident import Incident, Level
+from undertow.alerts.suspects import around, causes
 from undertow.alerts.text import http_is_green, page_text, slice_of
 from undertow.dashboards.model import (
     ChangeMark,
@@ -86,8 +87,8 @@ def compose(queries: Queries, story: Story) -> Report:
 # -- incidents --------------------------------------------------------------------------------------------------------
 
 
-def _view(incident: Incident, sent: Sequence[Sent]) -> IncidentView:
-    page = page_of(incident, sent)
+def _view(latest: Incident, sent: Sequence[Sent]) -> IncidentView:
+    page, incident = page_of(latest, sent), _as_paged(latest)
     return IncidentView(
         id=incident.id,
         headline=page.headline if page is not None else incident.headline,
@@ -102,9 +103,18 @@ def _view(incident: Incident, sent: Sequence[Sent]) -> IncidentView:
         resolution=incident.resolution,
         rows=[_row(verdict) for verdict in _table(incident)[:_ROWS]],
         http=[_level(level) for level in incident.http if level.metric in _LEVELS],
-        causes=[str(cause["text"]) for cause in incident.causes],
+        causes=[str(cause["text"]) for cause in causes(incident, around(incident, incident.versions))],
         page_text=page.text if page is not None else page_text(incident),
     )
+
+
+def _as_paged(incident: Incident) -> Incident:
+    """Return the incident with the change time that its page told: what joined later may have changed at another."""
+    first = next(iter(speakers(incident)), None)
+    if first is None:
+        return incident
+    times = {name: getattr(first, name) for name in ("changed_at", "changed_from", "changed_to")}
+    return msgspec.structs.replace(incident, **times)
 
 
 def _table(incident: Incident) -> list[Verdict]:

@@ -16,11 +16,14 @@ _DIMENSIONS = {name: place for place, name in enumerate(Detection().dimensions)}
 
 
 def speakers(incident: Incident) -> list[Verdict]:
-    """Return the verdicts that tell the incident, one a metric (or tail of it); first those that were on the page."""
+    """Return the verdicts that tell the incident, one a metric (or tail); those on the page speak first."""
+    pages = [verdict for verdict in incident.verdicts if verdict.kind == "page"]
+    at_once = ranked(verdict for verdict in pages if not _joined_later(incident, verdict))
+    later = ranked(verdict for verdict in pages if _joined_later(incident, verdict))
     found: dict[str, Verdict] = {}
-    pages = ranked(verdict for verdict in incident.verdicts if verdict.kind == "page")
-    for verdict in sorted(pages, key=lambda v: (_joined_later(incident, v), bool(tail_of(v.series)))):
-        found.setdefault(parent_of(verdict.series.metric), verdict)
+    for group in (at_once, later):
+        for verdict in sorted(group, key=lambda v: bool(tail_of(v.series))):
+            found.setdefault(parent_of(verdict.series.metric), verdict)
     return list(found.values())[:_METRICS]
 
 

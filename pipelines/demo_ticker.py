@@ -48,9 +48,8 @@ class Ticker:
                 yield f"until {planted.name}", Tick(planted.until, f"planted: {planted.name} is rolled back")
 
     def _learnt(self, app: App, now: float) -> Iterable[tuple[str, Tick]]:
-        count = app.processor.monitor.pageable()
-        if count:
-            yield "learnt", Tick(now, f"{count} series have a baseline and may page, the others go on learning")
+        if app.processor.monitor.pageable():
+            yield "learnt", Tick(now, "the first series have a baseline and may page, the others go on learning")
 
     def _versions(self, app: App, now: float) -> Iterable[tuple[str, Tick]]:
         for service in self._scenario.services:
