@@ -12,7 +12,6 @@ from undertow.dashboards.model import Point
 __all__ = ["LIMIT", "mean", "runs", "thin"]
 
 LIMIT = 120  # points a chart draws; more windows are joined, each point then standing for several
-_LARGEST = 1e300  # a percentage of it and the tick above are still numbers
 _GAP = 2.5  # steps without a point that count as a gap
 
 
@@ -34,7 +33,7 @@ def thin(points: Sequence[Point], limit: int = LIMIT) -> list[Point]:
 
 
 def _checked(point: Point) -> Point:
-    if point.value is None or abs(point.value) <= _LARGEST:
+    if point.value is None or math.isfinite(point.value):
         return point
     return Point(point.t, None)
 

@@ -10,6 +10,7 @@ from undertow.drift.verdict import Estimate
 __all__ = ["between", "change_text", "clock", "duration", "interval", "number", "quantity", "short", "stamp", "tick"]
 
 SHARE = "share of events"
+_LARGEST = 1e300  # beyond it, and for what is no number, a percentage or milliseconds would overflow
 _LAST_SECOND = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
 
 
@@ -41,7 +42,7 @@ def quantity(value: float | None, unit: str) -> str:
     >>> quantity(1240, "characters"), quantity(None, "seconds")
     ('1,240 characters', '–')
     """
-    if value is None or not math.isfinite(value):
+    if value is None or not abs(value) <= _LARGEST:
         return "–"
     if unit in _WITH_UNIT:
         return _WITH_UNIT[unit](value)
@@ -56,7 +57,7 @@ def short(value: float | None, unit: str) -> str:
     >>> short(0.0214, "share of events"), short(0.5, "seconds"), short(1240, "characters")
     ('2.1 %', '500 ms', '1,240')
     """
-    if value is None or not math.isfinite(value):
+    if value is None or not abs(value) <= _LARGEST:
         return "–"
     return _WITH_UNIT[unit](value) if unit in _WITH_UNIT else number(value)
 
