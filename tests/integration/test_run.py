@@ -17,7 +17,6 @@ from undertow.pipelines.simulator import Scenario, generate
 from undertow.pipelines.store_lock import holder
 
 PATIENCE_S = 90.0
-START = time.time() - 5400  # a scenario of an hour and a half that ends now
 
 
 class Running:
@@ -66,20 +65,33 @@ class Running:
             time.sleep(0.1)
         return status
 
+    def wait_for_row(self, query: str) -> None:
+        """Wait until the query counts something."""
+        until = time.monotonic() + PATIENCE_S
+        while not json.loads(self.command("sql", "--json", query).stdout)["n"]:
+            assert time.monotonic() < until, query
+            time.sleep(0.2)
+
+    def end(self) -> None:
+        """Kill the watch."""
+        self.process.kill()
+        self.process.wait()
+
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A watch that has read an incident: refusals rise after an hour. Each test stands alone, on any worker."""
     watch = Running(tmp_path_factory.mktemp("run"))
-    scenario = Scenario(seed=4, start=START, duration_s=5300, rate_per_s=6).plant("refusal_creep", after_s=3000)
+    start = time.time() - 5400  # an hour and a half that ends now
+    scenario = Scenario(seed=4, start=start, duration_s=5300, rate_per_s=6).plant("refusal_creep", after_s=3000)
     with watch.traffic.open("ab") as file:
         file.writelines(generate(scenario))
     lines = watch.traffic.read_bytes().count(b"\n")
     watch.wait_for("records", lines)
     watch.wait_for("open_incidents", 1)
+    watch.wait_for_row("SELECT count() AS n FROM incidents WHERE state = 'paged'")
     yield watch
-    watch.process.kill()
-    watch.process.wait()
+    watch.end()
 
 
 def test_what_was_written_is_read_judged_and_stored(running: Running) -> None:
@@ -130,11 +142,7 @@ def test_a_declared_deployment_is_a_version_seen(running: Running) -> None:
     """`undertow deploy` becomes a suspect for what shifts around it."""
     told = running.command("deploy", "prompt v50", "--service", "support", "--environment", "prod")
     assert (told.returncode, json.loads(told.stdout)) == (0, {"declared": "prompt v50"})
-    until = time.monotonic() + PATIENCE_S
-    query = "SELECT count() AS n FROM versions WHERE declared = 'prompt v50'"
-    while json.loads(running.command("sql", "--json", query).stdout) != {"n": 1}:
-        assert time.monotonic() < until
-        time.sleep(0.2)
+    running.wait_for_row("SELECT count() AS n FROM versions WHERE declared = 'prompt v50'")
 
 
 def test_a_false_page_is_marked_and_closed(running: Running) -> None:
@@ -148,9 +156,11 @@ def test_a_false_page_is_marked_and_closed(running: Running) -> None:
 
 
 def test_a_silent_source_closes_its_windows_by_the_clock(running: Running) -> None:
-    """Nothing more is written, and yet the watermark moves on."""
-    before = running.status()["watermark"]
-    assert running.wait_for("watermark", before + 10)["events"] > 0
+    """Nothing more is written after an event, and yet the watermark passes it."""
+    now = time.time()
+    with running.traffic.open("a") as file:
+        file.write(json.dumps({"id": f"last-{now}", "time": now, "service": "support"}) + "\n")
+    assert running.wait_for("watermark", now)["events"] > 0
 
 
 def test_a_second_watch_on_the_same_data_is_refused_in_one_sentence(running: Running) -> None:
@@ -161,14 +171,19 @@ def test_a_second_watch_on_the_same_data_is_refused_in_one_sentence(running: Run
     assert "Traceback" not in second.stderr
 
 
-def test_a_restart_goes_on_and_counts_nothing_twice(running: Running) -> None:
+def test_a_restart_goes_on_and_counts_nothing_twice(tmp_path: Path) -> None:
     """SIGTERM commits and ends with 0; what is appended meanwhile is read by the next run."""
-    events = running.status()["events"]
-    running.process.send_signal(signal.SIGTERM)
-    assert running.process.wait(PATIENCE_S) == 0
-    line = json.dumps({"id": "new", "time": time.time(), "service": "support", "output": "Hello."})
-    with running.traffic.open("a") as file:
-        file.write(line + "\n" + line + "\nnot json\n")
-    running.start()
-    status = running.wait_for("rejected", 1)
-    assert (status["events"], status["duplicates"]) == (events + 1, 1)
+    watch = Running(tmp_path)
+    try:
+        line = json.dumps({"id": "new", "time": time.time(), "service": "support", "output": "Hello."})
+        for read, text in ((1, line + "\n"), (3, line + "\nnot json\n")):
+            with watch.traffic.open("a") as file:
+                file.write(text)
+            watch.wait_for("records", read)
+            watch.process.send_signal(signal.SIGTERM)
+            assert watch.process.wait(PATIENCE_S) == 0
+            watch.start()
+        status = watch.status()
+        assert (status["events"], status["duplicates"], status["rejected"]) == (1, 1, 1)
+    finally:
+        watch.end()
