@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-from undertow.drift.metrics import METRICS, parent_of
+from undertow.drift.metrics import described, parent_of
 from undertow.drift.verdict import Estimate
 
 __all__ = ["clock", "duration", "format_estimate", "format_level", "format_move", "relative", "rfc3339", "title", "utc"]
@@ -21,9 +21,10 @@ def title(metric: str) -> str:
     Examples
     --------
     >>> title("output_length"), title("latency_p50"), title("score.helpful")
-    ('length of answers', 'latency p50', 'score.helpful')
+    ('length of answers', 'latency p50', 'helpful score')
     """
-    return METRICS[metric].title if metric in METRICS else metric.replace("_", " ")
+    known = described(metric)
+    return known.title if known else metric.replace("_", " ")
 
 
 def format_level(metric: str, value: float | None) -> str:
@@ -156,8 +157,9 @@ def duration(seconds: float) -> str:
 
 
 def _unit(metric: str) -> str:
-    if metric in METRICS:
-        return METRICS[metric].unit
+    known = described(metric)
+    if known:
+        return known.unit
     return LEVEL_UNITS.get(metric, "") if parent_of(metric) == metric else "share of events"
 
 

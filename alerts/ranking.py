@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from undertow.alerts.incident import Severity
-from undertow.drift.metrics import METRICS, Family, parent_of
+from undertow.drift.metrics import Family, described, parent_of
 from undertow.drift.verdict import Estimate, Verdict
 
 __all__ = ["effect", "harmful", "is_rate", "lead", "ranked", "severity", "without_repeats"]
@@ -34,8 +34,8 @@ def is_rate(metric: str) -> bool:
     >>> is_rate("refusal_rate"), is_rate("latency"), is_rate("latency.high")
     (True, False, True)
     """
-    known = METRICS.get(metric)
-    return known is not None and known.family is Family.RATE
+    known = described(metric)
+    return known is not None and known.family in {Family.RATE, Family.CATEGORY}
 
 
 def effect(verdict: Verdict) -> float:
@@ -51,7 +51,7 @@ def effect(verdict: Verdict) -> float:
 
 def harmful(verdict: Verdict) -> bool:
     """Tell whether the change goes the way that hurts; a change of shape, or of a metric nobody declared, may."""
-    metric = METRICS.get(verdict.series.metric)
+    metric = described(verdict.series.metric)
     return metric is None or metric.harm == "both" or verdict.direction in {metric.harm, "shift"}
 
 
@@ -146,7 +146,8 @@ def _log_odds(estimate: Estimate) -> float:
 
 
 def _log_level(metric: str, estimate: Estimate) -> float:
-    floor = METRICS[metric].floor if metric in METRICS else SMALLEST
+    known = described(metric)
+    floor = known.floor if known is not None and known.family is Family.POSITIVE else SMALLEST
     return math.log(min(max(_finite(estimate.value), floor), LARGEST))
 
 

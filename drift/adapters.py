@@ -15,10 +15,10 @@ import msgspec
 import numpy as np
 
 from undertow.drift.budget import Share
+from undertow.drift.catalogue import SERIES_METRICS
 from undertow.drift.detector import Alarm, Observation, Progress, SeriesSettings
 from undertow.drift.statistics.proportions import jeffreys
 from undertow.drift.verdict import Estimate
-from undertow.drift.windows import SERIES_METRICS
 
 __all__ = ["River", "RiverDetector"]
 
@@ -136,11 +136,12 @@ class RiverDetector(ABC):
     def _estimate(self, series: int, values: list[float]) -> Estimate:
         array = np.array(values or [0.0])
         settings = self._settings.get(series % SERIES_METRICS)
-        if settings is None or not settings.logarithmic:
+        if settings is None or settings.scale == "share":
             low, high = jeffreys(float(array.sum()), float(len(array)))
             return Estimate(float(array.mean()), low, high, len(array))
         half = 1.96 * float(array.std()) / len(array) ** 0.5
-        low, value, high = np.exp(array.mean() + np.array([-half, 0.0, half])).tolist()
+        levels = array.mean() + np.array([-half, 0.0, half])
+        low, value, high = (np.exp(levels) if settings.scale == "log" else levels).tolist()
         return Estimate(value, low, high, len(array))
 
     def pageable(self) -> int:

@@ -37,15 +37,15 @@ class SeriesSettings:
         Amplitude (link scale) that a daily cycle may have before it is known.
     harm
         "up", "down", "both" or "none": only a change in a harmful direction is a page.
-    logarithmic
-        Whether the values are logarithms of the metric.
+    scale
+        What the values are: "share" (0 or 1), "log" (logarithms of the metric), "standard" (standard scores).
     """
 
     band: float
     page_from: float
     season: float
     harm: str
-    logarithmic: bool = False
+    scale: str = "share"
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,10 @@ class Observation:
     """One closed window as a detector sees it; all arrays have one entry per series that was active in it.
 
     `series` are distinct series numbers; `events` how many values; `sums` and `squares` of the values (hits, for
-    rates; clipped logs, for positive metrics); `raw` the sum of the values before clipping; `since` when the first of
-    them was seen. `cells` (index into `series`, value, count) is there for detectors that need single values.
+    rates; clipped logs, for positive metrics; clipped standard scores, for scores); `raw` the sum of the values before
+    clipping; `since` when the first of them was seen. `cells` (index into `series`, value, count) is there for
+    detectors that need single values; of categories it holds their numbers and counts, of vectors coordinates and their sums, and
+    `sums`, `squares` and `raw` are 0.
     """
 
     start: float
@@ -95,6 +97,7 @@ class Alarm:
     threshold: float
     reason: str
     opened_at: float = 0.0  # recovered only: the `detected_at` of the alarm that it ends
+    moved: tuple[tuple[int, float, float], ...] = ()  # categories: number, share before and after, largest change first
 
 
 class Progress(NamedTuple):

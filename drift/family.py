@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.drift.baselines import Baselines, Slot
+from undertow.drift.catalogue import SERIES_METRICS
 from undertow.drift.detector import Observation, Progress, SeriesSettings
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.verdict import Estimate
-from undertow.drift.windows import SERIES_METRICS
 
 __all__ = ["EVIDENCE_FLOOR", "Episode", "Family"]
 
@@ -58,13 +58,14 @@ class Family(ABC):
 
     def __init__(self, settings: Mapping[int, SeriesSettings], min_events: int, strict_events: int) -> None:
         size = max(settings) + 1
-        self._settings = {name: np.zeros(size) for name in ("band", "page_from", "season", "up", "down")}
+        self._settings = {name: np.zeros(size) for name in ("band", "page_from", "season", "up", "down", "log")}
         for metric, values in settings.items():
             self._settings["band"][metric] = values.band
             self._settings["page_from"][metric] = values.page_from
             self._settings["season"][metric] = values.season
             self._settings["up"][metric] = values.harm in {"up", "both"}
             self._settings["down"][metric] = values.harm in {"down", "both"}
+            self._settings["log"][metric] = values.scale == "log"
         self._min_events, self._strict_events = min_events, strict_events
         self.baselines = Baselines()
         self._series: Ints = np.zeros(0, np.int64)

@@ -6,10 +6,25 @@ One definition each, in one place: detectors, pages, dashboards and documents re
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["METRICS", "Family", "Metric", "parent_of", "resolve"]
+__all__ = [
+    "METRICS",
+    "SCORE",
+    "Family",
+    "Metric",
+    "declare",
+    "described",
+    "own_metric",
+    "parent_of",
+    "resolve",
+    "score_metric",
+    "tails_of",
+]
+
+SCORE = "score."  # what the metrics of evaluation results begin with
 
 
 class Family(StrEnum):
@@ -17,6 +32,9 @@ class Family(StrEnum):
 
     RATE = "rate"  # each event is 0 or 1
     POSITIVE = "positive"  # each event is a number ≥ 0, heavy-tailed: followed on the log
+    SCORE = "score"  # each event is any number: followed in standard deviations of the baseline
+    CATEGORY = "category"  # each event is one of some names: their shares are followed
+    VECTOR = "vector"  # each event is an embedding: their centroid is followed
 
 
 @dataclass(frozen=True)
@@ -30,11 +48,13 @@ class Metric:
     floor
         POSITIVE only: smallest value told apart from zero, in `unit`.
     band
-        The benign wander δ that is never significant: odds ratio (rates) or ratio (positive) within [1/(1+δ), 1+δ].
+        The benign wander δ that is never significant: odds ratio (rates, categories) or ratio (positive) within
+        [1/(1+δ), 1+δ]; for scores and vectors, standard deviations.
     page_from
-        The smallest effect worth a page, as odds ratio (rates) or ratio (positive); smaller ones are notices.
+        The smallest effect worth a page, as odds ratio (rates, categories), ratio (positive) or standard deviations
+        (scores, vectors); smaller ones are notices.
     season
-        How far a daily cycle may move the level from its mean while it is not known yet, as a ratio like `page_from`.
+        How far a daily cycle may move the level from its mean while it is not known yet, like `page_from`.
     """
 
     name: str
@@ -54,6 +74,10 @@ def _rate(name: str, title: str, harm: str = "up") -> Metric:
 
 def _positive(name: str, unit: str, title: str, harm: str = "both", floor: float = 1.0, season: float = 1.15) -> Metric:
     return Metric(name, Family.POSITIVE, unit, harm, title, floor=floor, band=0.05, page_from=1.1, season=season)
+
+
+def _score(name: str, unit: str, title: str, harm: str = "both") -> Metric:
+    return Metric(name, Family.SCORE, unit, harm, title, band=0.1, page_from=0.25, season=0.5)
 
 
 _DECLARED = (
@@ -79,13 +103,53 @@ def _tail(metric: Metric, side: str) -> Metric:
     return _rate(f"{metric.name}.{side}", f"{metric.title} {which} percentile", "up" if hurts else "none")
 
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in _DECLARED}
-METRICS |= {
-    f"{metric.name}.{side}": _tail(metric, side)
-    for metric in _DECLARED
-    if metric.family is Family.POSITIVE
-    for side in ("low", "high")
-}
+def tails_of(metrics: Iterable[Metric]) -> list[Metric]:
+    """Return the two tail rates of each positive metric."""
+    return [_tail(metric, side) for metric in metrics if metric.family is Family.POSITIVE for side in ("low", "high")]
+
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in [*_DECLARED, *tails_of(_DECLARED)]}
+_OWN: dict[str, Metric] = {}  # what this process' configuration declares
+
+
+def own_metric(name: str, family: Family, unit: str, title: str, harm: str) -> Metric:
+    """Return a metric of the user's own, with the limits that are usual for its family.
+
+    Raises
+    ------
+    ValueError
+        The name is taken, or is not one word of letters, digits and underscores.
+    """
+    if not name.isidentifier() or name in METRICS:
+        reason = "is one of Undertow's own" if name in METRICS else "must be letters, digits and underscores"
+        raise ValueError(f"a metric of your own cannot be named '{name}': the name {reason}")
+    made = {Family.RATE: _rate(name, title, harm), Family.POSITIVE: _positive(name, unit, title, harm)}
+    return made.get(family) or _score(name, unit, title, harm)
+
+
+def declare(own: Iterable[Metric]) -> None:
+    """Make the user's own metrics known to everything that shows or tells levels; the configuration is read once."""
+    _OWN.clear()
+    _OWN.update({metric.name: metric for metric in own})
+    _OWN.update({metric.name: metric for metric in tails_of(list(_OWN.values()))})
+
+
+def score_metric(name: str) -> Metric:
+    """Return the metric of an evaluation result by its name."""
+    return _score(SCORE + name, "", f"{name.replace('_', ' ')} score")
+
+
+def described(name: str) -> Metric | None:
+    """Return what is known of a metric: Undertow's own, the user's, or a score by its name; None for any other.
+
+    Examples
+    --------
+    >>> described("score.helpful").family, described("nonsense")
+    (<Family.SCORE: 'score'>, None)
+    """
+    if name.startswith(SCORE):
+        return score_metric(name.removeprefix(SCORE))
+    return METRICS.get(name) or _OWN.get(name)
 
 
 def resolve(name: str) -> Metric:
@@ -96,9 +160,10 @@ def resolve(name: str) -> Metric:
     >>> resolve("latency.high").unit
     'share of events'
     """
-    if name in METRICS:
-        return METRICS[name]
-    near = difflib.get_close_matches(name, METRICS, n=1)
+    known = described(name)
+    if known is not None:
+        return known
+    near = difflib.get_close_matches(name, [*METRICS, *_OWN], n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     raise KeyError(f"no metric named '{name}'{hint}")
 

@@ -1,8 +1,10 @@
-"""The scale of each positive series, fitted once: where its logs are clipped and where its tails begin.
+"""The scale of each series of numbers, fitted once: where its values are clipped and where its tails begin.
 
 Values whose series has no scale yet wait here; from `strict_events` on they are clipped at 3.5 robust standard
 deviations, and from `min_events` on those beyond the 1st and 99th percentile of the waiting values are counted as
-tails.
+tails. Positive metrics are followed on the log. Scores have no scale of their own: they are brought to that of the
+values they were fitted on, whose mean is 0 and whose standard deviation is 1, and clipped at ±10: many scores have two
+values only, of which the rarer may lie far out.
 """
 
 from __future__ import annotations
@@ -12,13 +14,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.drift.statistics.logbins import log_of
+from undertow.drift.catalogue import SERIES_METRICS, Catalogue
+from undertow.drift.metrics import Family
+from undertow.drift.statistics.logbins import log_of, value_of
 from undertow.drift.statistics.proportions import Floats
+from undertow.drift.verdict import Estimate
 
 __all__ = ["Scaled", "Scales"]
 
 _CLIP = 3.5  # robust standard deviations
-_SMALLEST_SD = 0.05
+_SMALLEST_SD = 0.05  # of a log; of a score, as a share of its mean
+_SCORE_CLIP = 10.0  # standard deviations
 _TAIL = 0.01
 
 Ints = NDArray[np.int64]
@@ -36,7 +42,7 @@ class Scaled(NamedTuple):
     tailed: NDArray[np.bool_]  # the series has tails by now
     low: Floats
     high: Floats
-    cells: tuple[Ints, Floats, Ints]  # index into `series`, clipped log, count
+    cells: tuple[Ints, Floats, Ints]  # index into `series`, clipped value, count
 
 
 class Scales:
@@ -45,13 +51,15 @@ class Scales:
     Examples
     --------
     >>> import numpy as np
-    >>> scales = Scales(strict_events=2, min_events=4)
+    >>> scales = Scales(Catalogue(), strict_events=2, min_events=4)
     >>> scaled = scales.apply(np.array([5, 5]), np.array([8192, 8200]), np.array([1, 1]), start=0.0)
     >>> scaled.series, scaled.events, scaled.tailed
     (array([5]), array([2.]), array([False]))
     """
 
-    def __init__(self, strict_events: int, min_events: int) -> None:
+    def __init__(self, catalogue: Catalogue, strict_events: int, min_events: int) -> None:
+        families = [catalogue.metric(number).family for number in range(len(catalogue))]
+        self._scores = np.array([family is Family.SCORE for family in families])
         self._strict_events, self._min_events = strict_events, min_events
         self._clip: Floats = np.full((0, 2), np.nan)
         self._tails: Ints = np.full((0, 2), -1, np.int64)
@@ -87,7 +95,8 @@ class Scales:
         for number in np.unique(series[learning]).tolist():
             total = sum(self._waiting[number].values())
             if np.isnan(self._clip[number, 0]) and total >= self._strict_events:
-                self._clip[number] = _clip_of(self._waiting[number])
+                score = self._scores[number % SERIES_METRICS]
+                self._clip[number] = (_score_clip if score else _log_clip)(self._waiting[number])
                 freed[number] = self._since[number]
         return freed
 
@@ -114,19 +123,36 @@ class Scales:
     ) -> Scaled:
         known = ~np.isnan(self._clip[series, 0])
         series, bins, counts = series[known], bins[known], counts[known]
-        logs = log_of(bins)
-        clipped = np.clip(logs, self._clip[series, 0], self._clip[series, 1])
+        values, clip = self._values(series, bins), self._clip[series]
+        clipped = np.clip(values, clip[:, 0], clip[:, 1])
+        score = self._scores[series % SERIES_METRICS]
+        if score.any():
+            centre, sd = clip.mean(axis=1), (clip[:, 1] - clip[:, 0]) / (2 * _SCORE_CLIP)
+            values, clipped = (np.where(score, (v - centre) / sd, v) for v in (values, clipped))
         found, first, index = np.unique(series, return_index=True, return_inverse=True)
         low = counts * (bins < tails[series, 0])
         high = counts * (bins > tails[series, 1])
         sums = [
             np.add.reduceat(values.astype(np.float64), first) if len(first) else np.zeros(0)
-            for values in (counts, counts * clipped, counts * clipped**2, counts * logs, low, high)
+            for values in (counts, counts * clipped, counts * clipped**2, counts * values, low, high)
         ]
         since = np.array([freed.get(number, start) for number in found.tolist()])
         events, total, squares, raw, in_low, in_high = sums
         tailed = tails[found, 0] >= 0
         return Scaled(found, events, total, squares, raw, since, tailed, in_low, in_high, (index, clipped, counts))
+
+    def _values(self, series: Ints, bins: Ints) -> Floats:
+        score = self._scores[series % SERIES_METRICS]
+        return np.where(score, value_of(bins), log_of(bins)) if score.any() else log_of(bins)
+
+    def in_units(self, series: int, level: Estimate) -> Estimate:
+        """Return the level of a score in its own unit; a level of any other metric as it is."""
+        if not self._scores[series % SERIES_METRICS] or series >= len(self._clip):
+            return level
+        low, high = self._clip[series].tolist()
+        centre, sd = (low + high) / 2, (high - low) / (2 * _SCORE_CLIP)
+        value, least, most = (centre + sd * z for z in (level.value, level.low, level.high))
+        return Estimate(value, least, most, level.events)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as arrays and plain data."""
@@ -147,7 +173,15 @@ def _quantiles(histogram: dict[int, int], shares: list[float]) -> list[int]:
     return [int(bins[np.searchsorted(cumulative, share * cumulative[-1])]) for share in shares]
 
 
-def _clip_of(histogram: dict[int, int]) -> Floats:
+def _score_clip(histogram: dict[int, int]) -> Floats:
+    values, counts = value_of(np.array(list(histogram))), np.array(list(histogram.values()))
+    mean = float(np.average(values, weights=counts))
+    sd = float(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
+    sd = max(sd, _SMALLEST_SD * abs(mean), 1e-6)
+    return np.array([mean - _SCORE_CLIP * sd, mean + _SCORE_CLIP * sd])
+
+
+def _log_clip(histogram: dict[int, int]) -> Floats:
     low, median, high = log_of(np.array(_quantiles(histogram, [0.16, 0.5, 0.84])))
     sd = max((high - low) / 2, _SMALLEST_SD)
     return np.array([median - _CLIP * sd, median + _CLIP * sd])

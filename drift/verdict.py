@@ -60,6 +60,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         ln Σ w_k R_k and ln(N/b), natural units of evidence; for other detectors, their own.
     reason
         One sentence: why it fired.
+    moved
+        Categories: (name, share before, share after), largest change first.
     """
 
     id: str
@@ -78,6 +80,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     detector: str
     reason: str
     opened: str = ""
+    moved: tuple[tuple[str, float, float], ...] = ()
 
 
 def verdict_id(series: Series, window_end: float, kind: str) -> str:

@@ -1,34 +1,36 @@
 """Event-time tumbling windows whose summaries merge exactly, whatever the order, batching or split of the events.
 
-The summary of a window is a multiset of *cells*: (group, metric, bin) → count. Rates have the bins 0 and 1, positive
-metrics the logarithmic bins of `statistics.logbins`. All of it is integers, so a merge is addition and the result does
-not depend on its order.
+The summary of a window is a set of *cells*: (group, metric, bin) → integer. Rates have the bins 0 and 1, positive
+metrics and scores the logarithmic bins of `statistics.logbins`, categories their numbers, each with its count; vectors
+have a bin for each coordinate, with its sum, and one for their number. So a merge is addition and does not depend on
+its order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.drift.metrics import Family, Metric
+from undertow.drift.catalogue import SERIES_METRICS, Catalogue
+from undertow.drift.metrics import Family
 from undertow.drift.segments import Group
-from undertow.drift.statistics.logbins import bin_of
+from undertow.drift.statistics.logbins import bin_of, signed_bin_of
 
-__all__ = ["SERIES_METRICS", "Cells", "ClosedWindow", "Windows", "WindowsState", "merge"]
+__all__ = ["VECTOR_COUNT", "Cells", "ClosedWindow", "Windows", "WindowsState", "merge"]
 
-_BIN_BITS, _METRIC_BITS = 14, 10
-_BIN_MASK, _METRIC_MASK = (1 << _BIN_BITS) - 1, (1 << _METRIC_BITS) - 1
-SERIES_METRICS = 1 << _METRIC_BITS  # a series number is group · 1,024 + metric
+_BIN_BITS = 24
+_BIN_MASK = (1 << _BIN_BITS) - 1
+VECTOR_COUNT = 1 << (_BIN_BITS - 1)  # the bin that holds how many vectors were added up
 _PENDING_CHUNKS = 64  # batches kept apart in an open window before they are merged
 
 Ints = NDArray[np.int64]
 
 
 class Cells(msgspec.Struct, frozen=True):
-    """Sorted distinct keys, each packing (group, metric, bin), and how many values fell on each."""
+    """Sorted distinct keys, each packing (group, metric, bin), and the integer of each."""
 
     keys: Ints
     counts: Ints
@@ -36,12 +38,12 @@ class Cells(msgspec.Struct, frozen=True):
     @property
     def groups(self) -> Ints:
         """Group number of each cell."""
-        return self.keys >> (_BIN_BITS + _METRIC_BITS)
+        return self.series // SERIES_METRICS
 
     @property
     def metrics(self) -> Ints:
         """Metric number of each cell."""
-        return (self.keys >> _BIN_BITS) & _METRIC_MASK
+        return self.series % SERIES_METRICS
 
     @property
     def bins(self) -> Ints:
@@ -61,10 +63,10 @@ class ClosedWindow(msgspec.Struct, frozen=True):
     end: float
     cells: Cells
 
-    def encode(self, groups: Sequence[Group], metrics: Sequence[Metric]) -> bytes:
+    def encode(self, groups: Sequence[Group], catalogue: Catalogue) -> bytes:
         """Return the window with names in place of numbers, in canonical order: equal summaries give equal bytes."""
         rows = sorted(
-            (groups[g], metrics[m].name, b, c)
+            (groups[g], catalogue.name(m), b, c)
             for g, m, b, c in zip(
                 *(a.tolist() for a in (self.cells.groups, self.cells.metrics, self.cells.bins, self.cells.counts)),
                 strict=True,
@@ -74,9 +76,9 @@ class ClosedWindow(msgspec.Struct, frozen=True):
 
 
 class WindowsState(msgspec.Struct):
-    """The open windows (index → keys, counts), the clock and the counters, as plain data."""
+    """The open windows (index → keys, counts: little-endian 64-bit integers), the clock and the counters."""
 
-    open: dict[int, tuple[list[int], list[int]]]
+    open: dict[int, tuple[bytes, bytes]]
     latest: float
     closed_until: int
     late: int
@@ -114,29 +116,33 @@ class Windows:
     Examples
     --------
     >>> import numpy as np
-    >>> from undertow.drift.metrics import METRICS
-    >>> windows = Windows([METRICS["refusal_rate"]], width=10, lateness=0)
+    >>> catalogue = Catalogue()
+    >>> windows = Windows(catalogue, width=10, lateness=0)
     >>> times = np.array([1.0, 2.0, 11.0])
     >>> late = windows.advance(times)
-    >>> windows.add(times, np.zeros((3, 1), np.int32), np.array([[0.0], [1.0], [0.0]]))
+    >>> values = np.full((3, len(catalogue.columns)), np.nan)
+    >>> values[:, catalogue.columns["refusal_rate"]] = [0.0, 1.0, 0.0]
+    >>> windows.add(times, np.zeros((3, 1), np.int32), values)
     >>> [window.cells.counts for window in windows.close()]
     [array([1, 1])]
     """
 
-    def __init__(
-        self, metrics: Sequence[Metric], width: float, lateness: float, state: WindowsState | None = None
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, width: float, lateness: float, state: WindowsState | None = None) -> None:
         if width <= 0 or lateness < 0:
             raise ValueError(f"window width {width} must be > 0 and lateness {lateness} ≥ 0 seconds")
+        self._catalogue = catalogue
         self._width, self._lateness = width, lateness
+        metrics = [catalogue.metric(catalogue.numbers[name]) for name in catalogue.columns]
         self._positive = np.array([metric.family is Family.POSITIVE for metric in metrics])
+        self._scores = np.array([metric.family is Family.SCORE for metric in metrics])
+        self._plain = ~self._positive & ~self._scores
         self._floors = np.array([metric.floor for metric in metrics])[self._positive]
-        self._columns = np.arange(len(metrics), dtype=np.int64) << _BIN_BITS
+        self._columns = np.array([catalogue.numbers[metric.name] for metric in metrics], np.int64) << _BIN_BITS
         self.latest = state.latest if state else -np.inf
         self._closed_until = state.closed_until if state else -(1 << 62)
         self.late = state.late if state else 0
         self._open: dict[int, list[Cells]] = {
-            index: [Cells(np.array(keys, np.int64), np.array(counts, np.int64))]
+            index: [Cells(np.frombuffer(keys, "<i8"), np.frombuffer(counts, "<i8"))]
             for index, (keys, counts) in (state.open.items() if state else ())
         }
 
@@ -158,7 +164,10 @@ class Windows:
     def snapshot(self) -> WindowsState:
         """Return the state as plain data."""
         merged = {index: merge(parts) for index, parts in self._open.items()}
-        cells = {index: (part.keys.tolist(), part.counts.tolist()) for index, part in merged.items()}
+        cells = {
+            index: (part.keys.astype("<i8").tobytes(), part.counts.astype("<i8").tobytes())
+            for index, part in merged.items()
+        }
         return WindowsState(cells, self.latest, self._closed_until, self.late)
 
     def advance(self, times: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -175,16 +184,43 @@ class Windows:
         self.latest = max(self.latest, time)
 
     def add(self, times: NDArray[np.float64], groups: NDArray[np.int32], values: NDArray[np.float64]) -> None:
-        """Add measures: `times` (n,), `groups` (n, g) with −1 for none, `values` (n, metrics) with NaN for none."""
+        """Add measures: `times` (n,), `groups` (n, g) with −1 for none, `values` (n, columns) with NaN for none."""
+        bins = self._bins(values)
+        self._add_keys(times, groups, np.where(bins >= 0, bins + self._columns, -1))
+
+    def add_scores(
+        self, times: NDArray[np.float64], groups: NDArray[np.int32], numbers: Ints, values: NDArray[np.float64]
+    ) -> None:
+        """Add single scores: `numbers` (n,) of the metrics, `values` (n,)."""
+        self._add_keys(times, groups, ((numbers << _BIN_BITS) + signed_bin_of(values))[:, None])
+
+    def add_vectors(
+        self, times: NDArray[np.float64], groups: NDArray[np.int32], number: int, vectors: NDArray[np.int16]
+    ) -> None:
+        """Add vectors (n, d) of one metric: per window and group their sum and their number."""
+        coordinates = np.append(np.arange(vectors.shape[1], dtype=np.int64), VECTOR_COUNT) + (number << _BIN_BITS)
+        counted = np.column_stack([vectors.astype(np.int64), np.ones(len(vectors), np.int64)])
+        for index, rows in self._by_window(times):
+            member = groups[rows]
+            for group in np.unique(member[member >= 0]).tolist():
+                inside = rows[(member == group).any(axis=1)]
+                keys = (group * SERIES_METRICS << _BIN_BITS) + coordinates
+                self._add_cells(index, Cells(keys, counted[inside].sum(axis=0)))
+
+    def _add_keys(self, times: NDArray[np.float64], groups: NDArray[np.int32], measures: Ints) -> None:
+        """Count measures (n, m), each metric and bin in one integer, −1 for none."""
+        for index, rows in self._by_window(times):
+            self._add_cells(index, _pack(groups[rows], measures[rows]))
+
+    def _by_window(self, times: NDArray[np.float64]) -> Iterator[tuple[int, Ints]]:
+        """Return the index of each window and the rows that fall into it."""
         if not len(times):
             return
-        bins = self._bins(values)
         indexes = np.floor(times / self._width).astype(np.int64)
         order = np.argsort(indexes, kind="stable")
-        groups, bins = groups[order], bins[order]
         found, first = np.unique(indexes[order], return_index=True)
         for index, start, end in zip(found.tolist(), first, [*first[1:], len(order)], strict=True):
-            self._add_cells(index, self._pack(groups[start:end], bins[start:end]))
+            yield index, order[start:end]
 
     def close(self, everything: bool = False) -> list[ClosedWindow]:
         """Return the windows that the watermark has passed, oldest first; or all of them, at the end of the input."""
@@ -200,26 +236,31 @@ class Windows:
         return ClosedWindow(index * self._width, (index + 1) * self._width, merge(self._open.pop(index)))
 
     def _bins(self, values: NDArray[np.float64]) -> Ints:
+        """Return the bins of measures (n, columns): the number itself for rates and categories."""
         bins = np.empty(values.shape, np.int64)
-        rates, positive = values[:, ~self._positive], values[:, self._positive]
-        bins[:, ~self._positive] = np.where(np.isnan(rates), -1, rates)
-        known = ~np.isnan(positive)
-        bins[:, self._positive] = np.where(known, bin_of(np.where(known, positive, 1.0), self._floors), -1)
+        for columns, binned in (
+            (self._plain, lambda plain: plain.astype(np.int64)),
+            (self._positive, lambda positive: bin_of(positive, self._floors)),
+            (self._scores, signed_bin_of),
+        ):
+            part = values[:, columns]
+            known = ~np.isnan(part)
+            bins[:, columns] = np.where(known, binned(np.where(known, part, 1.0)), -1)
         return bins
-
-    def _pack(self, groups: NDArray[np.int32], bins: Ints) -> Cells:
-        measure = bins + self._columns
-        keys = [
-            ((groups[:, [g]].astype(np.int64) << (_BIN_BITS + _METRIC_BITS)) + measure)[
-                (groups[:, [g]] >= 0) & (bins >= 0)
-            ]
-            for g in range(groups.shape[1])
-        ]
-        found, counts = np.unique(np.concatenate(keys), return_counts=True)
-        return Cells(found, counts.astype(np.int64))
 
     def _add_cells(self, index: int, cells: Cells) -> None:
         parts = self._open.setdefault(index, [])
         parts.append(cells)
         if len(parts) >= _PENDING_CHUNKS:
             self._open[index] = [merge(parts)]
+
+
+def _pack(groups: NDArray[np.int32], measures: Ints) -> Cells:
+    keys = [
+        ((groups[:, [g]].astype(np.int64) * (SERIES_METRICS << _BIN_BITS)) + measures)[
+            (groups[:, [g]] >= 0) & (measures >= 0)
+        ]
+        for g in range(groups.shape[1])
+    ]
+    found, counts = np.unique(np.concatenate(keys), return_counts=True)
+    return Cells(found, counts.astype(np.int64))

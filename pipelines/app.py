@@ -168,7 +168,7 @@ def opened(
         pages = stack.enter_context(PagerThread(pager, time.time))
         key = _hash_key(settings)
         labels = LabelPolicy(settings.ingest.content, settings.ingest.redact, settings.detection.dimensions)
-        recorder = Recorder(store, redactor, labels, lambda user: user_hash(user, key))
+        recorder = Recorder(store, redactor, labels, lambda user: user_hash(user, key), processor.catalogue)
         watch = Watch(settings, inbox, processor, recorder, pages, time.time)
         app = App(settings, watch, processor, recorder, outbox)
         if serve:

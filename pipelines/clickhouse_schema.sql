@@ -203,3 +203,17 @@ ENGINE = ReplacingMergeTree(events)
 ORDER BY (service, environment, dimension, value)
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'Versions seen; one row each, the latest, with FINAL; never expires';
+
+-- version: 2
+
+ALTER TABLE windows MODIFY COLUMN family Enum8('rate' = 0, 'positive' = 1, 'score' = 2) COMMENT 'How the metric is summarised';
+
+ALTER TABLE windows ADD COLUMN IF NOT EXISTS mean Nullable(Float64) COMMENT 'Scores: mean, in the metric''s unit' CODEC(ZSTD(1)) AFTER log_mean;
+
+ALTER TABLE windows MODIFY COLUMN p50 COMMENT 'Positive metrics and scores: median, in the metric''s unit';
+
+ALTER TABLE windows MODIFY COLUMN p99 COMMENT 'Positive metrics and scores: 99th percentile, in the metric''s unit';
+
+ALTER TABLE verdicts ADD COLUMN IF NOT EXISTS moved_before Map(LowCardinality(String), Float64) COMMENT 'Categories that moved: share before' CODEC(ZSTD(1)) AFTER after_events;
+
+ALTER TABLE verdicts ADD COLUMN IF NOT EXISTS moved_after Map(LowCardinality(String), Float64) COMMENT 'Categories that moved: share since' CODEC(ZSTD(1)) AFTER moved_before;

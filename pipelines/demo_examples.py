@@ -10,7 +10,7 @@ import msgspec
 
 from undertow.dashboards.model import Example
 from undertow.dashboards.units import quantity
-from undertow.drift.metrics import METRICS, Family, parent_of
+from undertow.drift.metrics import Family, parent_of, resolve
 from undertow.drift.verdict import Verdict
 from undertow.pipelines.demo_queries import COLUMNS, Queries, calls_of, moment, seconds_of, tail_of, values_of
 
@@ -141,11 +141,11 @@ def _usual_level(queries: Queries, verdict: Verdict) -> float:
 
 
 def _is_rate(verdict: Verdict) -> bool:
-    return METRICS[parent_of(verdict.series.metric)].family is Family.RATE
+    return resolve(parent_of(verdict.series.metric)).family is Family.RATE
 
 
 def _told(verdict: Verdict, when: str, exchange: _Exchange) -> Example:
-    metric = METRICS[parent_of(verdict.series.metric)]
+    metric = resolve(parent_of(verdict.series.metric))
     words = _WORDS.get(metric.name)
     told = words[when == "after"] if words else quantity(exchange.measured, metric.unit)
     where = ", ".join(f"{dimension}={value}" for dimension, value in verdict.series.segment) or "all traffic"

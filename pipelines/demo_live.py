@@ -9,7 +9,7 @@ from typing import TypeVar
 from undertow.alerts.incident import ChangeKind, Incident, Level, State
 from undertow.alerts.text import http_is_green, slice_of
 from undertow.dashboards.model import HttpStat, LivePage, LiveState, SeriesState, SeriesView
-from undertow.drift.metrics import METRICS, parent_of
+from undertow.drift.metrics import parent_of, resolve
 from undertow.drift.monitor import SeriesStatus
 from undertow.drift.verdict import Estimate, Series
 from undertow.pipelines.app import App
@@ -163,7 +163,7 @@ def _latest_page(sent: Sequence[Sent], incidents: Sequence[Incident]) -> LivePag
 def _view(status: SeriesStatus, buckets: Sequence[Bucket], before: Estimate | None) -> SeriesView:
     """Return the series as it stands; a changed one beside the level before the change, not the one it has now."""
     series, progress = status.series, status.progress
-    metric = METRICS[series.metric]
+    metric = resolve(series.metric)
     return SeriesView(
         title=metric.title,
         metric=series.metric,

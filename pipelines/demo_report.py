@@ -24,7 +24,7 @@ from undertow.dashboards.model import (
     Row,
     VersionView,
 )
-from undertow.drift.metrics import METRICS, parent_of
+from undertow.drift.metrics import parent_of, resolve
 from undertow.drift.statistics.proportions import wilson
 from undertow.drift.verdict import Series, Verdict
 from undertow.pipelines.demo_examples import examples
@@ -126,7 +126,7 @@ def _table(incident: Incident) -> list[Verdict]:
 
 
 def _row(verdict: Verdict) -> Row:
-    metric = METRICS[verdict.series.metric]
+    metric = resolve(verdict.series.metric)
     return Row(
         title=metric.title,
         metric=metric.name,
@@ -184,7 +184,7 @@ def _charts(
 
 
 def _plain(series: Series, buckets: Sequence[Bucket], width_s: float) -> Chart:
-    metric = METRICS[series.metric]
+    metric = resolve(series.metric)
     where = slice_of(series) if series.segment else ""
     points = [_point(bucket, width_s) for bucket in buckets]
     return Chart(

@@ -9,7 +9,7 @@ from undertow.alerts.ranking import ranked
 from undertow.alerts.text import slice_of
 from undertow.dashboards.model import Tick
 from undertow.dashboards.units import quantity, short
-from undertow.drift.metrics import METRICS
+from undertow.drift.metrics import resolve
 from undertow.drift.verdict import Verdict
 from undertow.pipelines.app import App
 from undertow.pipelines.demo_pages import Sent, page_of
@@ -74,6 +74,6 @@ def _environment(app: App, service: str) -> str:
 
 
 def _moved(verdict: Verdict) -> str:
-    metric = METRICS[verdict.series.metric]
+    metric = resolve(verdict.series.metric)
     was, now = short(verdict.before.value, metric.unit), quantity(verdict.after.value, metric.unit)
     return f"found: {metric.title} {was} → {now} [{slice_of(verdict.series)}], {verdict.events:,} events"

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from undertow.alerts.incident import Change, Context, Level, Version
 from undertow.alerts.incidents import Incidents, IncidentsConfig, IncidentsState
 from undertow.alerts.incidents import build as build_incidents
+from undertow.drift.catalogue import Catalogue
+from undertow.drift.categories import Categories, CategoriesState
 from undertow.drift.deduplication import Deduplication, DeduplicationState
 from undertow.drift.interaction import Interaction, Kind, text_of
-from undertow.drift.monitor import MEASURED, SERIES_OF_A_GROUP, Monitor, MonitorConfig
+from undertow.drift.monitor import Monitor, MonitorConfig
 from undertow.drift.prices import PriceTable
 from undertow.drift.segments import Group, Segments, SegmentsState
 from undertow.drift.signal import Batch, Signal
@@ -35,9 +37,8 @@ from undertow.pipelines.settings import Settings
 
 __all__ = ["Counters", "Processor", "Step"]
 
-_COLUMN = {metric.name: number for number, metric in enumerate(MEASURED)}
 _VERSION_SLACK = 3600.0  # seconds before and after the change interval in which a first-seen version is a suspect
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 class Counters(msgspec.Struct):
@@ -55,7 +56,7 @@ class Step(msgspec.Struct):
     """What one batch of events led to.
 
     `events` are the new ones (late ones included), `measures` (events, metrics) their columns in the order of
-    `MEASURED`, with NaN where an event does not say; `late` marks those that came too late to be counted.
+    `Catalogue.columns`, with NaN where an event does not say; `late` marks those that came too late to be counted.
     """
 
     events: list[Interaction]
@@ -96,10 +97,14 @@ class Processor:
         self.prices = prices
         self._descriptions = Redactor("full" if ingest.content == "full" else "redacted", ingest.redact)
         self.signals = _build_signals(settings)
+        self.catalogue = Catalogue(scores=state["scores"] if state else ())
+        self.categories = Categories(state=msgspec.convert(state["categories"], CategoriesState) if state else None)
         segments = msgspec.convert(state["segments"], SegmentsState) if state else None
-        self.segments = Segments(detection.dimensions, detection.values_per_dimension, _group_limit(settings), segments)
+        self.segments = Segments(
+            detection.dimensions, detection.values_per_dimension, _group_limit(settings, self.catalogue), segments
+        )
         self.windows = Windows(
-            MEASURED,
+            self.catalogue,
             ingest.window_s,
             ingest.allowed_lateness_s,
             msgspec.convert(state["windows"], WindowsState) if state else None,
@@ -110,7 +115,7 @@ class Processor:
         bounds = (ingest.task_idle_s, ingest.task_limit_s, ingest.task_limit_calls, ingest.max_open_tasks)
         self._tasks = Tasks.build(*bounds, state["tasks"]) if state else Tasks(*bounds)
         self.versions = Versions.build(state["versions"]) if state else Versions()
-        self.monitor = Monitor(_monitor_config(settings), self.segments.groups)
+        self.monitor = Monitor(_monitor_config(settings), self.segments.groups, self.catalogue, self.categories)
         incidents = msgspec.convert(state["incidents"], IncidentsState) if state else None
         self._incidents_config = IncidentsConfig(
             hold_s=settings.alerts.hold_s, join_s=settings.alerts.join_s, pages_per_hour=settings.alerts.pages_per_hour
@@ -123,7 +128,7 @@ class Processor:
     def step(self, events: Sequence[Interaction], checksums: Sequence[int]) -> Step:
         """Take the next events in the order in which they were read."""
         if not events:
-            return self._close([], np.zeros((0, len(MEASURED))), np.zeros(0), np.zeros(0, bool))
+            return self._close([], self._measures(0), np.zeros(0), np.zeros(0, bool))
         times = np.fromiter((event.time for event in events), np.float64, len(events))
         clock = np.maximum.accumulate(np.maximum(times, self.windows.latest))
         new = self._deduplication.admit(events, checksums, clock)
@@ -146,7 +151,7 @@ class Processor:
     def finish(self) -> Step:
         """Close everything that is still open: the input has ended."""
         self._add_tasks(self._tasks.close_all())
-        return self._close([], np.zeros((0, len(MEASURED))), np.zeros(0), np.zeros(0, bool), everything=True)
+        return self._close([], self._measures(0), np.zeros(0), np.zeros(0, bool), everything=True)
 
     def decide(self, incident: str, resolution: str, now: float) -> Step:
         """Close an incident because somebody said so: "accepted", which makes its levels the normal ones, or "false".
@@ -156,7 +161,7 @@ class Processor:
         undertow.alerts.incidents.IncidentsError
             No such incident is open.
         """
-        step = self._close([], np.zeros((0, len(MEASURED))), np.zeros(0), np.zeros(0, bool))
+        step = self._close([], self._measures(0), np.zeros(0), np.zeros(0, bool))
         decided = self.incidents.manual(incident, resolution, now)
         if resolution == "accepted":
             for series in {verdict.series for change in decided for verdict in change.incident.verdicts}:
@@ -169,7 +174,7 @@ class Processor:
         change.output = self._descriptions.text(text_of(change.output))
         self.versions.observe([change])
         self._counters.events += 1
-        nothing = np.full((1, len(MEASURED)), np.nan)
+        nothing = self._measures(1)
         return Step([change], nothing, np.full(1, np.nan), np.zeros(1, bool), [], [], [])
 
     def forget_incidents(self) -> None:
@@ -202,19 +207,25 @@ class Processor:
             "versions": self.versions.snapshot(),
             "monitor": self.monitor.snapshot(),
             "incidents": self.incidents.snapshot(),
+            "scores": list(self.catalogue.scores),
+            "categories": self.categories.snapshot(),
             "counters": self._counters,
         }
+
+    def _measures(self, rows: int) -> Floats:
+        """Return measures in which no event says anything yet."""
+        return np.full((rows, len(self.catalogue.columns)), np.nan)
 
     # -- one step -----------------------------------------------------------------------------------------------------
 
     def _measure(self, events: Sequence[Interaction]) -> tuple[Floats, Floats]:
         """Return the columns of all per-call metrics and the cost of each call; NaN for what is no call."""
-        measures = np.full((len(events), len(MEASURED)), np.nan)
+        measures = self._measures(len(events))
         costs = np.full(len(events), np.nan)
         calls = np.flatnonzero([event.kind is Kind.CALL for event in events])
         batch = Batch([events[i] for i in calls.tolist()])
         for signal in self.signals:
-            measures[calls, _COLUMN[signal.metric]] = signal.measure(batch)
+            measures[calls, self.catalogue.columns[signal.metric]] = signal.measure(batch)
         costs[calls] = [np.nan if (cost := self.prices.cost(event)) is None else cost for event in batch.events]
         return measures, costs
 
@@ -244,9 +255,9 @@ class Processor:
     def _add_tasks(self, tasks: Sequence[Task]) -> None:
         if not tasks:
             return
-        measures = np.full((len(tasks), len(MEASURED)), np.nan)
-        measures[:, _COLUMN["cost_per_task"]] = [task.cost for task in tasks]
-        measures[:, _COLUMN["calls_per_task"]] = [task.calls or np.nan for task in tasks]
+        measures = self._measures(len(tasks))
+        measures[:, self.catalogue.columns["cost_per_task"]] = [task.cost for task in tasks]
+        measures[:, self.catalogue.columns["calls_per_task"]] = [task.calls or np.nan for task in tasks]
         groups = self.segments.assign_dims([(task.service, task.environment, *task.dims) for task in tasks])
         self.windows.add(np.array([task.closed_at for task in tasks]), groups, measures)
         self._counters.tasks += len(tasks)
@@ -308,8 +319,9 @@ def _build_signals(settings: Settings) -> list[Signal]:
     ]
 
 
-def _group_limit(settings: Settings) -> int:
-    return max(settings.detection.series_limit // SERIES_OF_A_GROUP, 1)
+def _group_limit(settings: Settings, catalogue: Catalogue) -> int:
+    series_of_a_group = sum(name != "" for name in catalogue.names)
+    return max(settings.detection.series_limit // series_of_a_group, 1)
 
 
 def _monitor_config(settings: Settings) -> MonitorConfig:

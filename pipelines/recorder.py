@@ -11,8 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
+from undertow.drift.catalogue import Catalogue
 from undertow.drift.interaction import Scalar
-from undertow.drift.monitor import MEASURED
 from undertow.drift.segments import Group
 from undertow.drift.versions import SeenVersion
 from undertow.pipelines.dead_letters import DeadLetter
@@ -46,8 +46,14 @@ class Recorder:
     """Gathers what steps bring until `write` hands it to the store."""
 
     def __init__(
-        self, tables: Tables, redactor: Redactor, labels: LabelPolicy, user_hash: Callable[[str], str]
+        self,
+        tables: Tables,
+        redactor: Redactor,
+        labels: LabelPolicy,
+        user_hash: Callable[[str], str],
+        catalogue: Catalogue,
     ) -> None:
+        self._catalogue = catalogue
         self._tables, self._redactor, self._labels, self._user_hash = tables, redactor, labels, user_hash
         self._steps: list[Step] = []
         self._letters: list[DeadLetter] = []
@@ -62,7 +68,9 @@ class Recorder:
         """Write everything gathered as one block a table, and forget it."""
         blocks = {
             "interactions": self._interactions(),
-            "windows": window_columns([window for step in self._steps for window in step.windows], groups),
+            "windows": window_columns(
+                [window for step in self._steps for window in step.windows], groups, self._catalogue
+            ),
             "verdicts": verdict_columns([verdict for step in self._steps for verdict in step.verdicts]),
             "incidents": incident_columns([change.incident for step in self._steps for change in step.changes]),
             "dead_letters": dead_letter_columns(self._letters),
@@ -78,7 +86,7 @@ class Recorder:
         if not events:
             return {}
         values = np.concatenate([step.measures for step in self._steps])
-        measures = {metric.name: values[:, number] for number, metric in enumerate(MEASURED)}
+        measures = {name: values[:, column] for name, column in self._catalogue.columns.items()}
         measures["cost"] = np.concatenate([step.costs for step in self._steps])
         measures["late"] = np.concatenate([step.late for step in self._steps]).astype(np.float64)
         return interaction_columns(events, measures, self._redactor.text, self._user_hash, self._kept)

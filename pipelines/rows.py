@@ -101,6 +101,8 @@ def verdict_columns(verdicts: Sequence[Verdict]) -> Columns:
         estimates = [getattr(verdict, side) for verdict in verdicts]
         columns[side] = [estimate.value for estimate in estimates]
         columns |= {f"{side}_{name}": [getattr(one, name) for one in estimates] for name in ("low", "high", "events")}
+    columns["moved_before"] = [{name: before for name, before, _ in verdict.moved} for verdict in verdicts]
+    columns["moved_after"] = [{name: after for name, _, after in verdict.moved} for verdict in verdicts]
     return columns | _series_columns([verdict.series for verdict in verdicts])
 
 

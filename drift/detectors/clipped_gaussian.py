@@ -1,4 +1,4 @@
-"""Positive quantities on the log: a mixture of Shiryaev–Roberts statistics, Gaussian in the clipped logs."""
+"""Positive quantities on the log, and scores: a mixture of Shiryaev–Roberts statistics, Gaussian in clipped values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHIFTS = np.array([0.05, 0.1, 0.18, 0.3, 0.5, 0.9])
 
 
 class ClippedGaussian(SequentialDetector):
-    r"""Follows lengths, latency and cost: values ≥ 0 with heavy tails, always on the log.
+    r"""Follows lengths, latency and cost: values ≥ 0 with heavy tails, always on the log; and scores, standardised.
 
     Alternatives are shifts of the mean log by ±(.05, .1, .18, .3, .5, .9) standard deviations beyond the edge of the
     benign band. Logs are clipped (by the caller) at 3.5 standard deviations: unclipped, a t₃ tail breaks the run
@@ -120,7 +120,8 @@ class ClippedGaussian(SequentialDetector):
         events = max(float(sums[Slot.EVENTS]), 1.0)
         mean = float(sums[Slot.RAW]) / events
         half = 1.96 * float(np.sqrt(self._variance(one) * self._dispersion(one, errors=0.0) / events)[0])
-        low, value, high = (float(np.exp(mean + shift)) for shift in (-half, 0.0, half))
+        levels = mean + np.array([-half, 0.0, half])
+        low, value, high = (np.exp(levels) if self._settings["log"][self._metric_of(one)] else levels).tolist()
         return Estimate(value, low, high, int(sums[Slot.EVENTS]))
 
     def _noise(self, rows: Ints, events: Floats, sums: Floats) -> Floats:

@@ -48,7 +48,7 @@ def settings_of(name: str, **changed: Any) -> SeriesSettings:
         "page_from": math.log(metric.page_from),
         "season": math.log(metric.season),
         "harm": "both",
-        "logarithmic": metric.family is Family.POSITIVE,
+        "scale": "log" if metric.family is Family.POSITIVE else "share",
     }
     return SeriesSettings(**{**values, **changed})
 

@@ -296,7 +296,7 @@ from undertow.pipelines import settings
 from undertow.pipelines.clickhouse import Store, StoreError
 from undertow.pipelines.schema import schema_text
 shipped = Path(sys.argv[2]).read_text()
-second = shipped + "\\n-- version: 2\\nALTER TABLE versions ADD COLUMN IF NOT EXISTS note String COMMENT 'A note';\\n"
+second = shipped + "\\n-- version: 3\\nALTER TABLE versions ADD COLUMN IF NOT EXISTS note String COMMENT 'A note';\\n"
 def opened(schema=None, days=30):
     return Store.open(settings.Store(retention_days=days), Path(sys.argv[1]), schema)
 """
@@ -325,8 +325,8 @@ with opened(second) as store:
     print("open again")
 """
     first, again, refusal, last = run(tmp_path, program)
-    assert first == again == "[('s', '')] [(1,), (2,)]"
-    assert refusal.startswith("the store has schema version 2, this Undertow knows versions up to 1: it was written by")
+    assert first == again == "[('s', '')] [(1,), (2,), (3,)]"
+    assert refusal.startswith("the store has schema version 3, this Undertow knows versions up to 2: it was written by")
     assert last == "open again"
 
 
@@ -354,7 +354,7 @@ except StoreError as error:
 with opened(second) as store:
     print(store.query("SELECT version FROM meta").rows)
 """
-    assert run(tmp_path, program) == ["True", "[(1,), (2,)]"]
+    assert run(tmp_path, program) == ["True", "[(1,), (2,), (3,)]"]
 
 
 def test_statements_of_the_schema_may_run_twice() -> None:

@@ -11,8 +11,9 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from undertow.drift.catalogue import Catalogue
 from undertow.drift.interaction import Interaction, Kind, ToolCall
-from undertow.drift.monitor import MEASURED
+from undertow.drift.metrics import METRICS
 from undertow.drift.prices import PriceTable
 from undertow.pipelines import snapshot
 from undertow.pipelines.processor import Counters, Processor, Step
@@ -34,7 +35,7 @@ CROWDED = msgspec.structs.replace(
         min_events=40,
         strict_events=20,
         values_per_dimension=2,
-        series_limit=6 * len(MEASURED),
+        series_limit=6 * len(METRICS),
         detector={"latency": "kswin", "error_rate": "adwin"},
     ),
 )
@@ -52,7 +53,7 @@ class Told(NamedTuple):
 def told(processor: Processor, steps: Sequence[Step]) -> Told:
     groups = processor.segments.groups
     return Told(
-        [window.encode(groups, MEASURED) for step in steps for window in step.windows],
+        [window.encode(groups, Catalogue()) for step in steps for window in step.windows],
         [msgspec.msgpack.encode(verdict) for step in steps for verdict in step.verdicts],
         [msgspec.msgpack.encode(change) for step in steps for change in step.changes],
         processor.counters,

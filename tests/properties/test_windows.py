@@ -2,20 +2,21 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undertow.drift.metrics import METRICS
+from undertow.drift.catalogue import Catalogue
 from undertow.drift.segments import Group
 from undertow.drift.windows import Cells, ClosedWindow, Windows, WindowsState, merge
 
 WIDTH_S = 10.0
 LATENESS_S = 20.0
-FOLLOWED = [METRICS[name] for name in ("refusal_rate", "latency", "output_length")]
+CATALOGUE = Catalogue()
+FOLLOWED = [CATALOGUE.columns[name] for name in ("refusal_rate", "latency", "output_length")]
 GROUPS = [Group("a", ""), Group("b", ""), Group("a", "", (("region", "eu"),))]
 
 
@@ -41,7 +42,13 @@ batch_sizes = st.lists(st.integers(1, 7), min_size=60, max_size=60)
 
 
 def start(state: WindowsState | None = None) -> Windows:
-    return Windows(FOLLOWED, WIDTH_S, LATENESS_S, state)
+    return Windows(CATALOGUE, WIDTH_S, LATENESS_S, state)
+
+
+def columns_of(batch: Sequence[Measure]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    values = np.full((len(batch), len(CATALOGUE.columns)), np.nan)
+    values[:, FOLLOWED] = [measure.values for measure in batch]
+    return values
 
 
 def feed(windows: Windows, batch: Sequence[Measure]) -> list[ClosedWindow]:
@@ -51,7 +58,7 @@ def feed(windows: Windows, batch: Sequence[Measure]) -> list[ClosedWindow]:
     times = np.array([measure.time for measure in batch])
     kept = ~windows.advance(times)
     groups = np.array([measure.groups for measure in batch], np.int32)
-    windows.add(times[kept], groups[kept], np.array([measure.values for measure in batch])[kept])
+    windows.add(times[kept], groups[kept], columns_of(batch)[kept])
     return windows.close()
 
 
@@ -61,7 +68,7 @@ def batched(stream: Sequence[Measure], sizes: Sequence[int]) -> list[Sequence[Me
 
 
 def told(windows: Sequence[ClosedWindow]) -> list[bytes]:
-    return [window.encode(GROUPS, FOLLOWED) for window in windows]
+    return [window.encode(GROUPS, CATALOGUE) for window in windows]
 
 
 def play(stream: Sequence[Measure], sizes: Sequence[int] = ()) -> tuple[list[bytes], int]:
@@ -126,7 +133,7 @@ def test_summaries_of_any_split_add_up_to_the_whole(stream: list[Measure], owner
             windows.add(
                 np.array([measure.time for measure in mine]),
                 np.array([measure.groups for measure in mine], np.int32),
-                np.array([measure.values for measure in mine]),
+                columns_of(mine),
             )
     closed = [window for windows in parts for window in windows.close(everything=True)]
     by_start: dict[float, list[Cells]] = {}

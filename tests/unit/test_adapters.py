@@ -43,7 +43,7 @@ class Never(Ninth):
 
 
 def settings(**changed: object) -> dict[int, SeriesSettings]:
-    values = {"band": 0.1, "page_from": 0.2, "season": 0.4, "harm": "both", "logarithmic": False}
+    values = {"band": 0.1, "page_from": 0.2, "season": 0.4, "harm": "both", "scale": "share"}
     return {0: SeriesSettings(**{**values, **changed})}  # type: ignore[arg-type]
 
 
@@ -80,7 +80,7 @@ def test_before_the_strict_events_an_alarm_is_a_notice_and_the_count_outlives_it
 
 
 def test_a_level_of_logarithms_is_told_in_the_metrics_own_unit() -> None:
-    detector = Never(settings(logarithmic=True), 2000, 5)
+    detector = Never(settings(scale="log"), 2000, 5)
     alarms(detector, [0.0] * 20, list(np.log([2.0, 8.0])))
     levels = detector.levels(0, 10.0)
     assert levels is not None

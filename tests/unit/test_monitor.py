@@ -8,10 +8,12 @@ import pytest
 from numpy.typing import NDArray
 
 from undertow.drift.budget import Share
+from undertow.drift.catalogue import Catalogue
+from undertow.drift.categories import Categories
 from undertow.drift.detector import Alarm, Observation, Progress, SeriesSettings
 from undertow.drift.detectors import DETECTORS
 from undertow.drift.metrics import METRICS
-from undertow.drift.monitor import MEASURED, Monitor, MonitorConfig
+from undertow.drift.monitor import Monitor, MonitorConfig
 from undertow.drift.segments import Group
 from undertow.drift.sequential import SequentialDetector
 from undertow.drift.verdict import Series, Verdict, verdict_id
@@ -19,18 +21,19 @@ from undertow.drift.windows import ClosedWindow, Windows
 
 Column = NDArray[np.float64]
 
-COLUMN = {metric.name: number for number, metric in enumerate(MEASURED)}
+COLUMN = Catalogue().columns
 GROUPS = [Group("support", "prod"), Group("support", "prod", (("region", "eu"),))]
+NEW = (GROUPS, Catalogue(), Categories())
 SMALL = MonitorConfig(min_events=400, strict_events=100)
 
 
 def windows_of(measures: dict[str, Column], count: int, groups: Sequence[int] = (0,)) -> Iterator[ClosedWindow]:
     """Return closed windows of 10 s with 20 events each, out of columns of values."""
-    windows = Windows(MEASURED, width=10.0, lateness=0.0)
+    windows = Windows(Catalogue(), width=10.0, lateness=0.0)
     for number in range(count):
         chosen = slice(number * 20, number * 20 + 20)
         times = np.full(20, number * 10.0)
-        values = np.full((20, len(MEASURED)), np.nan)
+        values = np.full((20, len(COLUMN)), np.nan)
         for name, column in measures.items():
             values[:, COLUMN[name]] = column[chosen]
         windows.advance(times)
@@ -59,7 +62,7 @@ def lengths(factor: float = 1.0, seed: int = 2, outliers: float = 0.0) -> Column
 
 
 def test_a_verdict_names_the_series_the_change_and_the_detector() -> None:
-    monitor = Monitor(SMALL, GROUPS)
+    monitor = Monitor(SMALL, *NEW)
     (verdict,) = follow(monitor, {"refusal_rate": shifted(0.02, 0.3)})
     assert verdict.series == Series("support", "prod", (), "refusal_rate")
     assert (verdict.kind, verdict.direction, verdict.detector) == ("page", "up", "beta_binomial")
@@ -69,7 +72,7 @@ def test_a_verdict_names_the_series_the_change_and_the_detector() -> None:
 
 
 def test_the_same_windows_give_the_same_ids_and_a_slice_has_its_own() -> None:
-    first, again = (follow(Monitor(SMALL, GROUPS), {"refusal_rate": shifted(0.02, 0.3)}, (0, 1)) for _ in range(2))
+    first, again = (follow(Monitor(SMALL, *NEW), {"refusal_rate": shifted(0.02, 0.3)}, (0, 1)) for _ in range(2))
     assert first == again
     assert [verdict.series.segment for verdict in first] == [(), (("region", "eu"),)]
     assert len({verdict.id for verdict in first}) == 2
@@ -77,7 +80,7 @@ def test_the_same_windows_give_the_same_ids_and_a_slice_has_its_own() -> None:
 
 def test_a_recovery_names_the_verdict_that_it_ends() -> None:
     back = np.concatenate([shifted(0.02, 0.3), (np.random.default_rng(5).random(800) < 0.02).astype(float)])
-    page, recovered = follow(Monitor(SMALL, GROUPS), {"refusal_rate": back})
+    page, recovered = follow(Monitor(SMALL, *NEW), {"refusal_rate": back})
     assert (page.kind, recovered.kind) == ("page", "recovered")
     assert recovered.opened == page.id
     assert recovered.id != page.id
@@ -85,7 +88,7 @@ def test_a_recovery_names_the_verdict_that_it_ends() -> None:
 
 
 def test_a_shift_of_lengths_goes_to_the_detector_of_logs_in_the_metrics_own_unit() -> None:
-    found = follow(Monitor(SMALL, GROUPS), {"output_length": lengths(0.6)})
+    found = follow(Monitor(SMALL, *NEW), {"output_length": lengths(0.6)})
     main = [verdict for verdict in found if verdict.series.metric == "output_length"]
     assert [(verdict.direction, verdict.detector) for verdict in main] == [("down", "clipped_gaussian")]
     assert main[0].before.value == pytest.approx(math.exp(5), rel=0.1)
@@ -96,7 +99,7 @@ def test_a_few_enormous_values_are_seen_in_the_tail_and_not_in_the_mean() -> Non
     rng = np.random.default_rng(3)
     values = rng.lognormal(5, 0.5, 12_000)
     values[9_000:] *= np.where(rng.random(3_000) < 0.04, 35, 1)
-    found = follow(Monitor(SMALL, GROUPS), {"latency": values})
+    found = follow(Monitor(SMALL, *NEW), {"latency": values})
     assert [(verdict.series.metric, verdict.kind) for verdict in found] == [("latency.high", "page")]
     assert found[0].changed_from <= 4500.0 <= found[0].changed_to
     assert found[0].after.value == pytest.approx(0.05, abs=0.03)
@@ -104,7 +107,7 @@ def test_a_few_enormous_values_are_seen_in_the_tail_and_not_in_the_mean() -> Non
 
 def test_a_metric_that_is_off_is_not_followed_nor_are_its_tails() -> None:
     config = MonitorConfig(min_events=400, strict_events=100, metrics_off=["latency", "output_length.high"])
-    monitor = Monitor(config, GROUPS)
+    monitor = Monitor(config, *NEW)
     assert follow(monitor, {"latency": lengths(outliers=0.3), "output_length": lengths()}) == []
     followed = {status.series.metric for status in monitor.statuses()}
     assert followed == {"output_length", "output_length.low"}
@@ -112,7 +115,7 @@ def test_a_metric_that_is_off_is_not_followed_nor_are_its_tails() -> None:
 
 def test_a_detector_can_be_chosen_by_name_and_costs_nothing_of_the_budget() -> None:
     default, chosen = (
-        Monitor(MonitorConfig(min_events=400, strict_events=100, detectors=detectors), GROUPS)
+        Monitor(MonitorConfig(min_events=400, strict_events=100, detectors=detectors), *NEW)
         for detectors in ({}, {"latency": "adwin"})
     )
     found = follow(chosen, {"latency": lengths(3.0)})
@@ -125,7 +128,7 @@ def test_a_detector_can_be_chosen_by_name_and_costs_nothing_of_the_budget() -> N
 
 def test_pages_outside_the_budget_are_notices_beyond_ten_a_week() -> None:
     config = MonitorConfig(min_events=400, strict_events=100, detectors={"refusal_rate": "adwin"})
-    monitor = Monitor(config, GROUPS)
+    monitor = Monitor(config, *NEW)
     waves = np.tile(np.r_[np.zeros(200), np.ones(200)], 20)
     kinds = [verdict.kind for verdict in follow(monitor, {"refusal_rate": waves})]
     assert len(kinds) > 12
@@ -142,11 +145,11 @@ def test_bands_and_page_from_of_the_configuration_reach_the_detector(monkeypatch
         original(self, settings, *events)
 
     monkeypatch.setattr(SequentialDetector, "__init__", spy)
-    Monitor(MonitorConfig(bands={"latency": 0.3}, page_from={"refusal_rate": 2.0}), GROUPS)
+    Monitor(MonitorConfig(bands={"latency": 0.3}, page_from={"refusal_rate": 2.0}), *NEW)
     assert seen[COLUMN["latency"]].band == pytest.approx(math.log(1.3))
     assert seen[COLUMN["refusal_rate"]].page_from == pytest.approx(math.log(2.0))
     assert seen[COLUMN["refusal_rate"]].band == pytest.approx(math.log1p(METRICS["refusal_rate"].band))
-    assert (seen[COLUMN["latency"]].logarithmic, seen[COLUMN["refusal_rate"]].logarithmic) == (True, False)
+    assert (seen[COLUMN["latency"]].scale, seen[COLUMN["refusal_rate"]].scale) == ("log", "share")
     assert seen[COLUMN["latency"]].harm == "up"
 
 
@@ -172,14 +175,14 @@ def test_an_unknown_metric_is_refused_wherever_it_is_named(field: str) -> None:
 
 
 def test_a_snapshot_of_other_detectors_is_refused_with_a_way_out() -> None:
-    state = Monitor(SMALL, GROUPS).snapshot()
-    other = Monitor(MonitorConfig(detectors={"latency": "kswin"}), GROUPS)
+    state = Monitor(SMALL, *NEW).snapshot()
+    other = Monitor(MonitorConfig(detectors={"latency": "kswin"}), *NEW)
     with pytest.raises(ValueError, match=r"follows other metrics or detectors.*move the state away"):
         other.restore(state)
 
 
 def test_states_go_from_learning_over_strict_to_watching_and_changed() -> None:
-    monitor = Monitor(SMALL, GROUPS)
+    monitor = Monitor(SMALL, *NEW)
     states: list[str] = []
     for window in windows_of({"refusal_rate": shifted(0.02, 0.5)}, 90):
         monitor.observe(window)
@@ -191,7 +194,7 @@ def test_states_go_from_learning_over_strict_to_watching_and_changed() -> None:
 
 
 def test_levels_are_those_of_a_known_group_and_metric() -> None:
-    monitor = Monitor(SMALL, GROUPS)
+    monitor = Monitor(SMALL, *NEW)
     follow(monitor, {"error_rate": shifted(0.1, 0.1)})
     levels = monitor.levels(GROUPS[0], "error_rate", 600.0)
     assert levels is not None
@@ -201,7 +204,7 @@ def test_levels_are_those_of_a_known_group_and_metric() -> None:
 
 
 def test_a_window_without_cells_moves_only_the_clock() -> None:
-    monitor = Monitor(SMALL, GROUPS)
+    monitor = Monitor(SMALL, *NEW)
     empty = next(iter(windows_of({}, 1)))
     assert monitor.observe(empty) == []
     assert monitor.last_closed == 10.0
@@ -217,7 +220,11 @@ def test_every_number_that_reaches_a_detector_is_finite_and_its_own(monkeypatch:
         return []
 
     monkeypatch.setattr(SequentialDetector, "observe", spy)
-    follow(Monitor(SMALL, GROUPS), {"latency": lengths(), "refusal_rate": shifted(0.1, 0.1)}, (0, 1))
+    follow(
+        Monitor(SMALL, *NEW),
+        {"latency": lengths(), "refusal_rate": shifted(0.1, 0.1)},
+        (0, 1),
+    )
     assert seen
     for window in seen:
         index, values, counts = window.cells

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from undertow.drift.catalogue import Catalogue
 from undertow.drift.interaction import Interaction, Kind, ToolCall
-from undertow.drift.monitor import MEASURED
 from undertow.drift.prices import Price, PriceTable
 from undertow.drift.windows import ClosedWindow
 from undertow.pipelines.processor import Processor, Step
 from undertow.pipelines.settings import Budget, Detection, Ingest, Settings
 
-COLUMN = {metric.name: number for number, metric in enumerate(MEASURED)}
+COLUMN = Catalogue().columns
 PRICES = PriceTable({"small": Price(input=1.0, output=4.0)})
 SETTINGS = Settings(
     ingest=Ingest(window_s=10.0, allowed_lateness_s=20.0, task_idle_s=30.0, task_limit_s=120.0),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from undertow.drift.catalogue import SERIES_METRICS, Catalogue
 from undertow.drift.scales import Scaled, Scales
 from undertow.drift.statistics.logbins import LOG_GAMMA, bin_of, log_of
 
@@ -29,7 +30,7 @@ def binned(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def test_a_series_says_nothing_before_the_strict_events_and_then_all_that_waited() -> None:
-    scales, values = Scales(STRICT, ENOUGH), drawn(250)
+    scales, values = Scales(Catalogue(), STRICT, ENOUGH), drawn(250)
     assert len(window(scales, {3: values[:150]}, start=10.0).series) == 0
     scaled = window(scales, {3: values[150:]}, start=20.0)
     assert scaled.series.tolist() == [3]
@@ -40,7 +41,7 @@ def test_a_series_says_nothing_before_the_strict_events_and_then_all_that_waited
 
 
 def test_logs_are_clipped_at_three_and_a_half_robust_standard_deviations() -> None:
-    scales, values = Scales(STRICT, ENOUGH), drawn(5000)
+    scales, values = Scales(Catalogue(), STRICT, ENOUGH), drawn(5000)
     window(scales, {0: values[:200]})
     low, median, high = np.quantile(binned(values[:200]), [0.16, 0.5, 0.84], method="inverted_cdf")
     sd = (high - low) / 2
@@ -53,14 +54,14 @@ def test_logs_are_clipped_at_three_and_a_half_robust_standard_deviations() -> No
 
 
 def test_a_constant_series_keeps_room_around_its_value() -> None:
-    scales = Scales(STRICT, ENOUGH)
+    scales = Scales(Catalogue(), STRICT, ENOUGH)
     window(scales, {0: np.full(200, 5.0)})
     scaled = window(scales, {0: np.array([5.0, 50.0])})
     assert scaled.sums[0] - 2 * binned(np.array([5.0]))[0] == pytest.approx(3.5 * 0.05)
 
 
 def test_tails_begin_beyond_the_first_and_the_99th_percentile_of_the_learned_values() -> None:
-    scales, values = Scales(STRICT, ENOUGH), drawn(4000)
+    scales, values = Scales(Catalogue(), STRICT, ENOUGH), drawn(4000)
     assert not window(scales, {0: values[:2000]}).tailed.any()
     low, high = np.quantile(binned(values[:2000]), [0.01, 0.99], method="inverted_cdf")
     scaled = window(scales, {0: values[2000:]})
@@ -72,7 +73,7 @@ def test_tails_begin_beyond_the_first_and_the_99th_percentile_of_the_learned_val
 
 @pytest.mark.parametrize("sizes", [(3000,), (150, 2900), (199, 1, 1800), (100, 100, 100, 2000), (1000, 1000, 1000)])
 def test_no_value_is_lost_or_counted_twice_however_the_windows_are_cut(sizes: tuple[int, ...]) -> None:
-    scales, values = Scales(STRICT, ENOUGH), drawn(sum(sizes))
+    scales, values = Scales(Catalogue(), STRICT, ENOUGH), drawn(sum(sizes))
     events, raw, at = 0.0, 0.0, 0
     for size in sizes:
         scaled = window(scales, {0: values[at : at + size], 7: values[at : at + size][::-1]})
@@ -85,10 +86,10 @@ def test_no_value_is_lost_or_counted_twice_however_the_windows_are_cut(sizes: tu
 
 
 def test_series_do_not_see_each_other() -> None:
-    together, alone = Scales(STRICT, ENOUGH), Scales(STRICT, ENOUGH)
+    together, alone = Scales(Catalogue(), STRICT, ENOUGH), Scales(Catalogue(), STRICT, ENOUGH)
     for i in range(30):
         mine, other = drawn(100, seed=i), drawn(100, seed=100 + i, mean=5.0)
-        both, single = window(together, {2: mine, 5000: other}), window(alone, {2: mine})
+        both, single = window(together, {2: mine, 5 * SERIES_METRICS: other}), window(alone, {2: mine})
         chosen = both.series == 2
         for name in ("events", "sums", "squares", "raw", "low", "high", "tailed"):
             assert getattr(both, name)[chosen].tolist() == getattr(single, name).tolist()
@@ -96,10 +97,10 @@ def test_series_do_not_see_each_other() -> None:
 
 def test_a_restart_at_any_window_changes_nothing() -> None:
     windows = [drawn(130, seed=i) for i in range(20)]
-    whole = Scales(STRICT, ENOUGH)
+    whole = Scales(Catalogue(), STRICT, ENOUGH)
     expected = [repr(window(whole, {1: values}, start=float(i))) for i, values in enumerate(windows)]
     for cut in range(len(windows)):
-        before, after = Scales(STRICT, ENOUGH), Scales(STRICT, ENOUGH)
+        before, after = Scales(Catalogue(), STRICT, ENOUGH), Scales(Catalogue(), STRICT, ENOUGH)
         for i, values in enumerate(windows[:cut]):
             window(before, {1: values}, start=float(i))
         after.restore(before.snapshot())
@@ -109,4 +110,4 @@ def test_a_restart_at_any_window_changes_nothing() -> None:
 
 def test_an_empty_window_measures_nothing() -> None:
     none = np.zeros(0, np.int64)
-    assert len(Scales(STRICT, ENOUGH).apply(none, none, none, 0.0).series) == 0
+    assert len(Scales(Catalogue(), STRICT, ENOUGH).apply(none, none, none, 0.0).series) == 0

@@ -3,24 +3,24 @@
 import numpy as np
 import pytest
 
-from undertow.drift.monitor import MEASURED
+from undertow.drift.catalogue import Catalogue
 from undertow.drift.segments import Group
 from undertow.drift.windows import Windows
 from undertow.pipelines.window_rows import window_columns
 
-NUMBER = {metric.name: number for number, metric in enumerate(MEASURED)}
+NUMBER = Catalogue().columns
 
 
 def test_counts_means_and_quantiles_agree_with_the_values() -> None:
     rng = np.random.default_rng(1)
-    values = np.full((500, len(MEASURED)), np.nan)
+    values = np.full((500, len(NUMBER)), np.nan)
     values[:, NUMBER["refusal_rate"]] = rng.random(500) < 0.1
     values[:, NUMBER["latency"]] = rng.lognormal(0, 1, 500)
-    windows = Windows(MEASURED, 10, 0)
+    windows = Windows(Catalogue(), 10, 0)
     times = np.linspace(0, 9.9, 500)
     windows.advance(times)
     windows.add(times, np.zeros((500, 1), np.int32), values)
-    columns = window_columns(windows.close(everything=True), [Group("s", "prod", (("region", "eu"),))])
+    columns = window_columns(windows.close(everything=True), [Group("s", "prod", (("region", "eu"),))], Catalogue())
     rows = dict(zip(columns["metric"], range(2), strict=True))
     rate, latency = rows["refusal_rate"], rows["latency"]
     assert columns["family"][rate], columns["family"][latency] == ("rate", "positive")
@@ -34,4 +34,4 @@ def test_counts_means_and_quantiles_agree_with_the_values() -> None:
 
 
 def test_no_windows_have_no_columns() -> None:
-    assert window_columns([], []) == {}
+    assert window_columns([], [], Catalogue()) == {}
