@@ -55,8 +55,8 @@ class Observation:
     `series` are distinct series numbers; `events` how many values; `sums` and `squares` of the values (hits, for
     rates; clipped logs, for positive metrics; clipped standard scores, for scores); `raw` the sum of the values before
     clipping; `since` when the first of them was seen. `cells` (index into `series`, value, count) is there for
-    detectors that need single values; of categories it holds their numbers and counts, of vectors coordinates and their sums, and
-    `sums`, `squares` and `raw` are 0.
+    detectors that need single values; of categories it holds their numbers and counts, of vectors coordinates and
+    their sums, and `sums`, `squares` and `raw` are 0.
     """
 
     start: float

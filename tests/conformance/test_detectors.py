@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from undertow.drift import adapters
 from undertow.drift.adapters import RiverDetector
 from undertow.drift.budget import Share
+from undertow.drift.catalogue import SERIES_METRICS
 from undertow.drift.detector import Alarm, Detector, Observation, SeriesSettings
 from undertow.drift.detectors import DETECTORS
 from undertow.drift.metrics import METRICS, Family
 from undertow.drift.sequential import SequentialDetector
-from undertow.drift.windows import SERIES_METRICS
 from undertow.pipelines import snapshot
 
 Floats = NDArray[np.float64]
