@@ -1,5 +1,6 @@
 """Shared by all tests: what they need from outside, said aloud where it is missing; and no proxy stands in the way."""
 
+import os
 from collections import defaultdict
 from collections.abc import Generator
 from pathlib import Path
@@ -8,7 +9,12 @@ import pytest
 from hypothesis import settings
 from outside import LEFT_OUT, browser, needed_data
 
-settings.register_profile("undertow", deadline=None)  # no test depends on how busy the machine is
+settings.register_profile(
+    "undertow",
+    deadline=None,  # no test depends on how busy the machine is
+    derandomize="CI"
+    in os.environ,  # a change is judged by the same examples as the last one; elsewhere new ones are tried
+)
 settings.load_profile("undertow")
 
 
