@@ -1,9 +1,14 @@
-"""The shipped price table (the data inside `genai-prices`, no network) with the user's own prices on top."""
+"""What is shipped about models, with the user's own on top, no network: prices, and dates of retirement.
+
+Prices are the data inside `genai-prices`, dates those of retirement.toml beside this file.
+"""
 
 from __future__ import annotations
 
+import importlib.resources
+import tomllib
 from collections.abc import Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 from genai_prices.data_snapshot import DataSnapshot
@@ -17,15 +22,31 @@ from genai_prices.types import (
 )
 
 from undertow.drift.prices import DatedPrice, Price, PriceTable
+from undertow.drift.retirement import Retirements
 from undertow.pipelines import settings
 
-__all__ = ["price_table", "shipped"]
+__all__ = ["price_table", "retirements", "shipped"]
 
 _PER_THOUSAND = 1_000
+# Names of providers in OpenTelemetry and LiteLLM that the package does not know → its own.
+_PROVIDERS = {
+    "azure.ai.inference": "azure",
+    "azure_ai": "azure",
+    "bedrock": "aws",
+    "bedrock_converse": "aws",
+    "fireworks_ai": "fireworks",
+    "gcp.gen_ai": "google",
+    "gemini": "google",
+    "vertex_ai": "google",
+    "x_ai": "x-ai",
+    "xai": "x-ai",
+}
 
 
-def price_table(own: Mapping[str, settings.Price]) -> PriceTable:
+def price_table(own: Mapping[str, settings.Price | list[settings.Price]]) -> PriceTable:
     """Return the table that prices events: the user's prices first, the shipped ones after.
+
+    Of several prices of a model the latest begun holds.
 
     Examples
     --------
@@ -35,7 +56,43 @@ def price_table(own: Mapping[str, settings.Price]) -> PriceTable:
     >>> table.prices("openai", "gpt-4o-2024-08-06")[0].price.output
     10.0
     """
-    return PriceTable({name: Price(price.input, price.output, price.cached) for name, price in own.items()}, shipped())
+    return PriceTable({name: _own(prices) for name, prices in own.items()}, shipped())
+
+
+def _own(prices: settings.Price | list[settings.Price]) -> list[DatedPrice]:
+    dated = [
+        DatedPrice(
+            Price(price.input, price.output, price.cached, price.cache_write),
+            float("-inf") if price.since is None else _midnight(price.since),
+        )
+        for price in (prices if isinstance(prices, list) else [prices])
+    ]
+    return sorted(dated, key=lambda one: one.since)
+
+
+def retirements(own: Mapping[str, date] | None = None) -> Retirements:
+    """Return when models are switched off: the user's dates first, the shipped ones after.
+
+    Examples
+    --------
+    >>> dates = retirements({"our-own-model": date(2030, 1, 1)})
+    >>> for provider, model in ((None, "our-own-model"), ("openai", "gpt-4o-2024-08-06")):
+    ...     whose, at = dates.of(provider, model)
+    ...     print(whose, datetime.fromtimestamp(at, UTC).date())
+    configuration 2030-01-01
+    openai 2027-01-14
+    """
+    text = (importlib.resources.files(__package__) / "retirement.toml").read_text()
+    by_provider = {provider: _midnights(dates) for provider, dates in tomllib.loads(text).items()}
+    return Retirements(by_provider, _midnights(own or {}))
+
+
+def _midnights(dates: Mapping[str, date]) -> dict[str, float]:
+    return {name: _midnight(day) for name, day in dates.items()}
+
+
+def _midnight(day: date) -> float:
+    return datetime.combine(day, time(), UTC).timestamp()
 
 
 def shipped() -> _Shipped:
@@ -52,7 +109,7 @@ class _Shipped:
     def __call__(self, provider: str | None, model: str) -> tuple[DatedPrice, ...]:
         """Return the prices of a model; empty when the package does not know the provider or the model."""
         try:
-            _, info = self._loaded().find_provider_model(model, None, provider, None)
+            _, info = self._loaded().find_provider_model(model, None, _PROVIDERS.get(provider or "", provider), None)
         except LookupError:
             return ()
         return _dated(info)
@@ -78,8 +135,7 @@ def _conditional(conditional: ConditionalPrice) -> DatedPrice | None:
     if price is None:
         return None
     if isinstance(constraint, StartDateConstraint):
-        midnight = datetime.combine(constraint.start_date, time(), UTC)
-        return DatedPrice(price, since=midnight.timestamp())
+        return DatedPrice(price, since=_midnight(constraint.start_date))
     if isinstance(constraint, TimeOfDateConstraint):
         return DatedPrice(price, day_from=_second(constraint.start_time), day_to=_second(constraint.end_time))
     return DatedPrice(price)

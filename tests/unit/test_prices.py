@@ -32,8 +32,10 @@ def test_cached_and_written_tokens_are_parts_of_the_input_with_prices_of_their_o
     assert PriceTable({"m": plain}).cost(event) == pytest.approx(1.0 + 2.0)
 
 
-def test_counts_that_leave_cached_tokens_out_of_the_input_never_price_below_zero() -> None:
-    assert PriceTable({"m": CHEAP}).cost(call(model="m", input_tokens=10, cached_tokens=1000)) == pytest.approx(1e-4)
+def test_counts_that_leave_cached_tokens_out_of_the_input_are_all_priced() -> None:
+    """More cached tokens than input: the input must be what is left beside them."""
+    event = call(model="m", input_tokens=10, cached_tokens=1000)
+    assert PriceTable({"m": CHEAP}).cost(event) == pytest.approx(10e-6 * 1.0 + 1000e-6 * 0.1)
 
 
 def test_what_answered_is_priced_before_what_was_asked_for() -> None:
@@ -161,3 +163,95 @@ def test_shipped_prices_agree_with_the_librarys_own_arithmetic() -> None:
             assert cost == pytest.approx(float(theirs.total_price), rel=1e-9, abs=1e-12), model.id
             compared += 1
     assert compared > 300
+
+
+def test_a_charge_says_for_which_tokens_and_its_parts_add_up() -> None:
+    price = Price(input=1.0, output=4.0, cached=0.1, cache_write=1.25, request=0.5)
+    usage = {"output_tokens": 500_000, "cached_tokens": 400_000, "cache_write_tokens": 200_000}
+    charge = PriceTable({"m": price}).charge(call(model="m", **usage))
+    assert charge is not None
+    assert (charge.plain, charge.cached, charge.written, charge.output) == pytest.approx((0.4, 0.04, 0.25, 2.0))
+    assert charge.total == pytest.approx(charge.plain + charge.cached + charge.written + charge.output + 0.5)
+
+
+def test_a_stated_cost_is_split_as_the_list_would() -> None:
+    """A discount of a half: each part is half of its list price."""
+    table = PriceTable({"m": CHEAP})
+    stated = table.charge(call(model="m", output_tokens=250_000, cost=1.0))
+    assert stated is not None
+    assert (stated.total, stated.plain, stated.output) == pytest.approx((1.0, 0.5, 0.5))
+
+
+def test_a_stated_cost_of_an_unknown_model_is_whole_and_not_unpriced() -> None:
+    table = PriceTable()
+    stated = table.charge(call(model="mystery", cost=0.3))
+    assert stated is not None
+    assert (stated.total, stated.plain, stated.output) == (0.3, 0.0, 0.0)
+    assert not table.unpriced
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"input_tokens": 10**18}, "token count"),
+        ({"output_tokens": -1}, "token count"),
+        ({"cached_tokens": float("nan")}, "token count"),
+        ({"cost": -0.1}, "cost"),
+        ({"cost": float("nan")}, "cost"),
+        ({"cost": float("inf")}, "cost"),
+        ({"cost": 2e6}, "cost"),
+    ],
+)
+def test_figures_that_cannot_be_true_are_refused_by_name(fields: dict[str, Any], reason: str) -> None:
+    table = PriceTable({"m": CHEAP})
+    assert table.cost(call(model="m", **fields)) is None
+    (told,) = table.refused
+    assert told.startswith(reason)
+    assert table.refused[told] == 1
+    assert not table.unpriced
+
+
+def test_the_users_own_price_may_change_on_a_day() -> None:
+    dearer = DatedPrice(Price(input=2.0, output=4.0), since=NOON)
+    table = PriceTable({"m": [DatedPrice(Price(input=1.0, output=4.0)), dearer]})
+    assert table.cost(call(model="m", time=NOON - 1.0)) == 1.0
+    assert table.cost(call(model="m", time=NOON)) == 2.0
+    assert table.changes(None, "m", NOON - 1.0, NOON) == (dearer,)
+    assert table.changes(None, "m", NOON, NOON + 1.0) == ()
+
+
+def test_a_change_of_a_shipped_price_has_its_day() -> None:
+    table = price_table({})
+    year = (datetime(2025, 1, 1, tzinfo=UTC).timestamp(), datetime(2025, 12, 31, tzinfo=UTC).timestamp())
+    (changed,) = table.changes("openai", "o3", *year)
+    assert datetime.fromtimestamp(changed.since, UTC).date().isoformat() == "2025-06-10"
+    assert changed.price.input == 2.0
+
+
+@pytest.mark.parametrize("provider", ["groq", None])
+def test_another_providers_price_comes_only_after_all_names_at_the_events_own(provider: str | None) -> None:
+    """The same open model costs four times as much here as there, and is listed there under its longer name."""
+    prices = {("groq", "openai/oss"): 4.0, (None, "groq/openai/oss"): 1.0, (None, "oss"): 1.0}
+
+    def lookup(asked: str | None, model: str) -> tuple[DatedPrice, ...]:
+        found = prices.get((asked, model))
+        return () if found is None else (DatedPrice(Price(input=found, output=0.0)),)
+
+    assert PriceTable(lookup=lookup).cost(call(model="groq/openai/oss", provider=provider)) == 4.0
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [("x_ai", "grok-3"), ("xai", "xai/grok-3"), ("gcp.gen_ai", "gemini-2.5-pro"), ("groq", "groq/openai/gpt-oss-120b")],
+)
+def test_providers_are_known_by_the_names_that_telemetry_gives_them(provider: str, model: str) -> None:
+    """Without its provider the last of them would cost a quarter."""
+    known = {"grok-3": 3.0, "gemini-2.5-pro": 1.25, "gpt-oss-120b": 0.15}
+    event = call(provider=provider, model=model, input_tokens=1000)
+    assert price_table({}).cost(event) == pytest.approx(known[model.rpartition("/")[2]] / 1000)
+
+
+@pytest.mark.parametrize("provider", ["x_ai", "gcp.gen_ai", "bedrock", "azure.ai.inference"])
+def test_a_providers_telemetry_name_finds_it_and_not_just_the_model(provider: str) -> None:
+    models = {"x_ai": "grok-3", "gcp.gen_ai": "gemini-2.5-pro", "bedrock": "amazon.nova-pro-v1:0"}
+    assert shipped()(provider, models.get(provider, "gpt-4o"))
