@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import heapq
 from math import isfinite, nan
+from struct import Struct
 from typing import Any
 
 import msgspec
+import xxhash
 
+from undertow.drift.call_tree import cause_of
+from undertow.drift.ceiling import hits_ceiling
 from undertow.drift.interaction import Interaction, Kind
 
 __all__ = ["Task", "Tasks"]
@@ -18,6 +22,8 @@ Dims = tuple[str | None, ...]
 _VERSION = 1
 _PICO = 1_000_000_000_000  # costs add up as integers: the sum does not depend on the order of the events
 _SLACK = 1024
+_LINK = Struct("<II")
+_MAX_LINKS = 512 * _LINK.size  # bytes
 
 
 class Task(msgspec.Struct, frozen=True, gc=False):
@@ -36,6 +42,11 @@ class Task(msgspec.Struct, frozen=True, gc=False):
         Share of its calls that have a price; NaN without calls.
     tools
         Tools run: those reported by themselves, or those that the calls list, whichever are more.
+    depth
+        Calls and tools on the longest chain of parents; 0 when no event names what caused it. Of the task's first 512
+        events: a longer chain counts as far as that.
+    ceiling
+        Whether one of its events says that it ran into a limit of steps.
     """
 
     service: str
@@ -46,6 +57,8 @@ class Task(msgspec.Struct, frozen=True, gc=False):
     priced: float
     calls: int
     tools: int
+    depth: int = 0
+    ceiling: bool = False
 
 
 class _Open(msgspec.Struct, array_like=True):
@@ -60,6 +73,9 @@ class _Open(msgspec.Struct, array_like=True):
     priced: int = 0
     ran: int = 0
     listed: int = 0
+    links: bytes = b""  # 32 bits of the hash of each event's id, then of its parent's, 0 for none
+    linked: bool = False  # whether one of them names its parent
+    ceiling: bool = False
 
 
 class Tasks:
@@ -88,10 +104,11 @@ class Tasks:
     >>> for second in (0.0, 20.0):
     ...     event = Interaction(id=str(second), time=second, service="support", task="t1")
     ...     closed = tasks.observe(event, ("refund",), 0.01, watermark=second)
-    >>> tasks.expire(319.0)
-    []
+    >>> tasks.calls_so_far(event), tasks.expire(319.0)
+    (2, [])
     >>> tasks.expire(320.0)[0]
-    Task(service='support', environment='', dims=('refund',), closed_at=320.0, cost=0.02, priced=1.0, calls=2, tools=0)
+    Task(service='support', environment='', dims=('refund',), closed_at=320.0, cost=0.02, priced=1.0, calls=2, tools=0,
+         depth=0, ceiling=False)
     """
 
     def __init__(self, idle_s: float, limit_s: float, limit_calls: int, max_open: int) -> None:
@@ -129,6 +146,17 @@ class Tasks:
         elif kind is Kind.CALL:
             closed.append(_lone(event, dims, cost))
         return closed
+
+    def calls_so_far(self, event: Interaction) -> int | None:
+        """Return how many calls the open task of a call has made, this one included if it was observed just now.
+
+        None for a tool, for a call without a task, and for the call that closed its task. What goes on inside a task
+        is seen by it at once, long before the task closes.
+        """
+        if event.kind is not Kind.CALL or event.task is None:
+            return None
+        task = self._open.get((event.service, event.environment, event.task))
+        return None if task is None else task.calls
 
     def expire(self, watermark: float) -> list[Task]:
         """Close every task whose deadline the watermark has reached, by deadline, then key."""
@@ -201,6 +229,8 @@ class Tasks:
             priced=task.priced / task.calls if task.calls else nan,
             calls=task.calls,
             tools=max(task.ran, task.listed),
+            depth=_depth(task.links) if task.linked else 0,
+            ceiling=task.ceiling,
         )
 
     def snapshot(self) -> dict[str, Any]:
@@ -236,6 +266,11 @@ class Tasks:
 def _count(task: _Open, event: Interaction, cost: float) -> None:
     if isfinite(cost):
         task.picodollars += round(cost * _PICO)
+    if len(task.links) < _MAX_LINKS:
+        cause = cause_of(event)
+        task.linked |= cause is not None
+        task.links += _LINK.pack(_short(event.id), 0 if cause is None else _short(cause))
+    task.ceiling = task.ceiling or hits_ceiling(event)
     if event.kind is Kind.TOOL:
         task.ran += 1
         return
@@ -248,4 +283,36 @@ def _count(task: _Open, event: Interaction, cost: float) -> None:
 def _lone(event: Interaction, dims: Dims, cost: float) -> Task:
     tools = len(event.tool_calls) if event.tool_calls else 0
     priced = isfinite(cost)
-    return Task(event.service, event.environment, dims, event.time, cost if priced else nan, float(priced), 1, tools)
+    return Task(
+        event.service,
+        event.environment,
+        dims,
+        event.time,
+        cost if priced else nan,
+        float(priced),
+        1,
+        tools,
+        ceiling=hits_ceiling(event),
+    )
+
+
+def _short(id: str) -> int:
+    return xxhash.xxh32_intdigest(id.encode("utf-8", "replace")) or 1
+
+
+def _depth(links: bytes) -> int:
+    """Return how many events stand on the longest chain of parents; a parent that was not seen does not count."""
+    parents = dict(_LINK.iter_unpack(links))
+    depths = {0: 0}
+    for start in parents:
+        chain: list[int] = []
+        event = start
+        while event in parents and event not in depths:
+            depths[event] = 0  # a circle of parents ends where it began
+            chain.append(event)
+            event = parents[event]
+        depth = depths.get(event, 0)
+        for link in reversed(chain):
+            depth += 1
+            depths[link] = depth
+    return max(depths.values())

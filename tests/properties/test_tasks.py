@@ -29,6 +29,8 @@ def streams(draw: st.DrawFn) -> list[Step]:
             kind=draw(st.sampled_from([Kind.CALL, Kind.CALL, Kind.CALL, Kind.TOOL, Kind.SCORE])),
             task=draw(st.sampled_from(["x", "y", "z", "u", "v", None])),
             tool_calls=draw(st.sampled_from([None, [ToolCall("find")]])),
+            parent=draw(st.sampled_from([None, f"{number - 1:03}", f"{number + 2:03}", "elsewhere"])),
+            finish_reason=draw(st.sampled_from([None, "stop", "max_steps"])),
         )
         watermark = max(watermark, now - LATENESS_S)
         steps.append((event, draw(st.sampled_from([0.0, 0.1, 0.2, 0.3, float("nan")])), watermark))
@@ -93,7 +95,8 @@ def test_within_the_lateness_the_order_of_the_events_does_not_matter(order: list
     def total(numbers: list[int]) -> list[Task]:
         tasks = Tasks(**LIMITS | {"limit_calls": 100})
         for number in numbers:
-            event = Interaction(id=str(number), time=100.0 + number % 4, service="s", task="x")
+            parent = str(number // 2) if number else None
+            event = Interaction(id=str(number), time=100.0 + number % 4, service="s", task="x", parent=parent)
             tasks.observe(event, (str(number),), costs[number], 90.0)
         return tasks.close_all()
 

@@ -153,6 +153,73 @@ def test_closings_are_ordered_by_deadline_then_key() -> None:
     assert [task.service for task in tasks.close_all()] == ["b", "c", "d", "a"]
 
 
+@pytest.mark.parametrize("order", [(1, 2, 3, 4), (4, 3, 2, 1), (3, 1, 4, 2)])
+def test_the_depth_is_the_longest_chain_of_parents_in_whatever_order_it_came(order: tuple[int, ...]) -> None:
+    parents = {1: None, 2: "1", 3: "2", 4: "1"}
+    tasks = follow()
+    for n in order:
+        see(tasks, call(float(n % 2), id=str(n), parent=parents[n], kind=Kind.TOOL if n == 3 else Kind.CALL))
+    assert [task.depth for task in tasks.close_all()] == [3]
+
+
+def test_a_tool_that_says_which_call_it_is_about_hangs_below_it() -> None:
+    tasks = follow()
+    see(tasks, call(0.0, id="call"))
+    see(tasks, call(1.0, kind=Kind.TOOL, about="call"))
+    assert [task.depth for task in tasks.close_all()] == [2]
+
+
+def test_an_open_task_says_how_many_calls_it_has_made() -> None:
+    tasks = follow(limit_calls=3)
+    said = []
+    for n in range(5):
+        event = call(float(n))
+        see(tasks, call(float(n), kind=Kind.TOOL))
+        see(tasks, event)
+        said.append(tasks.calls_so_far(event))
+    assert said == [1, 2, None, 1, 2]
+
+
+@pytest.mark.parametrize("fields", [{"task": None}, {"kind": Kind.TOOL}, {"kind": Kind.SCORE}])
+def test_what_is_no_call_of_a_task_has_no_number(fields: dict[str, Any]) -> None:
+    tasks = follow()
+    see(tasks, call(0.0))
+    event = call(1.0, **{"task": "t"} | fields)
+    see(tasks, event)
+    assert tasks.calls_so_far(event) is None
+
+
+def test_a_parent_that_is_no_event_of_the_task_does_not_count() -> None:
+    tasks = follow()
+    for n in range(3):
+        see(tasks, call(float(n), parent="the request's own span"))
+    assert [task.depth for task in tasks.close_all()] == [1]
+
+
+def test_without_links_there_is_no_depth() -> None:
+    tasks = follow()
+    see(tasks, call(0.0))
+    see(tasks, call(1.0))
+    (lone,) = see(tasks, call(2.0, None, parent="x"))
+    assert [task.depth for task in (lone, *tasks.close_all())] == [0, 0]
+
+
+def test_circles_of_parents_end_and_long_chains_are_cut() -> None:
+    tasks = follow()
+    for time, id, parent in ((0.0, "a", "b"), (0.0, "b", "a"), (0.0, "c", "c")):
+        see(tasks, call(time, id=id, parent=parent))
+    for n in range(600):
+        see(tasks, call(0.0, "long", id=str(n), parent=str(n - 1)))
+    assert sorted(task.depth for task in tasks.close_all()) == [2, 512]
+
+
+@pytest.mark.parametrize("task", ["t", None])
+def test_a_task_says_whether_it_ran_into_a_ceiling_of_steps(task: str | None) -> None:
+    tasks = follow()
+    closed = see(tasks, call(0.0, task, finish_reason="max_iterations")) + see(tasks, call(1.0, task))
+    assert [one.ceiling for one in closed + tasks.close_all()] == ([True] if task else [True, False])
+
+
 def test_memory_follows_the_open_tasks_not_the_traffic() -> None:
     tasks = follow(limit_calls=1)
     for n in range(20_000):
