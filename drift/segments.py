@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
+from undertow.drift.cohorts import language, turn_bucket
+from undertow.drift.definition import instructions_version
 from undertow.drift.interaction import Interaction, Scalar
 
 __all__ = ["OTHER", "Group", "Segments", "SegmentsState", "dimension_reader"]
@@ -37,8 +38,9 @@ class SegmentsState(msgspec.Struct):
 def dimension_reader(dimension: str) -> Reader:
     """Return the function that reads a dimension's value off an event.
 
-    `response_model` falls back to the model asked for, `prompt_version` to a hash of the instructions; every name that
-    is not a field of the event is looked up in `attributes`, then in `config`.
+    `response_model` falls back to the model asked for, `prompt_version` to a hash of the instructions, `language` to a
+    guess from the input; `turn` is a bucket of turns. Every name that is not a field of the event is looked up in
+    `attributes`, then in `config`.
 
     Examples
     --------
@@ -46,7 +48,12 @@ def dimension_reader(dimension: str) -> Reader:
     >>> dimension_reader("region")(event), dimension_reader("response_model")(event)
     ('eu', 'm-1')
     """
-    special: dict[str, Reader] = {"response_model": _answering_model, "prompt_version": _prompt_version}
+    special: dict[str, Reader] = {
+        "response_model": _answering_model,
+        "prompt_version": _prompt_version,
+        "turn": turn_bucket,
+        "language": _language,
+    }
     if dimension in special:
         return special[dimension]
     if dimension in {"operation", "agent", "model", "provider", "label", "finish_reason", "user"}:
@@ -61,7 +68,12 @@ def _answering_model(event: Interaction) -> str | None:
 def _prompt_version(event: Interaction) -> str | None:
     if event.prompt_version or not event.instructions:
         return event.prompt_version
-    return f"instructions#{xxhash.xxh3_64_hexdigest(event.instructions.encode('utf-8', 'replace'))[:8]}"
+    return instructions_version(event.instructions)
+
+
+def _language(event: Interaction) -> Scalar | None:
+    known = _looked_up(event, "language")
+    return language(event) if known is None else known
 
 
 def _looked_up(event: Interaction, name: str) -> Scalar | None:

@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import xxhash
 
-from undertow.drift.interaction import Interaction, Kind, Scalar, text_of
+from undertow.drift.definition import DefinitionKey, defining, definition_key, fallback_of, shortened
+from undertow.drift.interaction import Interaction, Kind, text_of
 
 __all__ = ["SeenVersion", "Versions"]
 
-_Definition = tuple[str | bytes | None, ...]
-
 _VERSION = 1
-_MAX_TEXT = 120  # characters of a value or description that are kept
 
 
 class SeenVersion(msgspec.Struct, frozen=True, order=True):
@@ -50,6 +47,13 @@ class _Group(msgspec.Struct):
     last: float
     events: int = 0
 
+    def add(self, time: float) -> None:
+        self.events += 1
+        if time > self.last:
+            self.last = time
+        elif time < self.first:
+            self.first = time
+
 
 class _Service(msgspec.Struct, array_like=True):
     first: float  # time of its first call, tool or declaration
@@ -66,7 +70,8 @@ class Versions:
     """Remembers what was seen, per (service, environment).
 
     Dimensions are `model`, `response_model`, `provider`, `prompt_version`, `config.<key>`, `instructions` and `tools`
-    (of these two only a hash) of calls and tools, and `change` for what somebody declared without naming a value.
+    (of these two only a hash) of calls and tools, `fallback` for an answer by another model than was asked for
+    ("gpt-4o → gpt-4o-mini"), `change` for what somebody declared without naming a value, and what `note` is told of.
     What was seen does not depend on the order or the batching of the events while no limit is hit.
 
     Parameters
@@ -109,23 +114,29 @@ class Versions:
         self._services: dict[tuple[str, str], _Service] = {}
 
     def observe(self, events: Sequence[Interaction]) -> None:
-        """Take note of what the events ran on; scores say nothing about it."""
-        groups: dict[_Definition, _Group] = {}  # events that ran on the same are counted together: most of a batch
+        """Take note of what the events ran on; scores say nothing about it, and shadow calls are not live yet."""
+        groups: dict[DefinitionKey, _Group] = {}  # events that ran on the same are counted together: most of a batch
         for event in events:
+            if event.shadow_of is not None:
+                continue
             if event.kind is Kind.CALL or event.kind is Kind.TOOL:
-                definition = _definition(event)
+                definition = definition_key(event)
                 group = groups.get(definition)
                 if group is None:
                     group = groups[definition] = _Group(event, event.time, event.time)
-                elif event.time > group.last:
-                    group.last = event.time
-                elif event.time < group.first:
-                    group.first = event.time
-                group.events += 1
+                group.add(event.time)
             elif event.kind is Kind.CHANGE:
                 self._declare(event)
         for group in groups.values():
             self._note(group)
+
+    def note(self, service: str, environment: str, dimension: str, value: str, time: float) -> None:
+        """Take note of a value that was seen elsewhere, such as a tool that an agent used for the first time."""
+        known = self._service((service, environment), time)
+        seen = None if known is None else self._add(known, dimension, value, time)
+        if seen is not None:
+            seen.events += 1
+            seen.last = max(seen.last, time)
 
     def first_seen_between(
         self, service: str, environment: str, start: float, end: float, exclude_first: bool = True
@@ -170,19 +181,19 @@ class Versions:
         return versions
 
     def _note(self, group: _Group) -> None:
-        service = self._service(group.event, group.first)
+        event = group.event
+        service = self._service((event.service, event.environment), group.first)
         if service is None:
             return
-        for dimension, value in _defining(group.event):
+        for dimension, value in _noted(event):
             seen = service.values.get(dimension, _NONE).get(value) or self._add(service, dimension, value, group.first)
             if seen is not None:
                 seen.events += group.events
                 seen.first = min(seen.first, group.first)
                 seen.last = max(seen.last, group.last)
 
-    def _service(self, event: Interaction, time: float) -> _Service | None:
-        """Return what is known of the event's service; None at the limit of services."""
-        key = (event.service, event.environment)
+    def _service(self, key: tuple[str, str], time: float) -> _Service | None:
+        """Return what is known of a (service, environment); None at the limit of services."""
         service = self._services.get(key)
         if service is None and len(self._services) < self.max_services:
             service = self._services[key] = _Service(time)
@@ -200,7 +211,7 @@ class Versions:
                 self.dropped += 1
                 return None
             known = service.values[dimension] = {}
-        value = _shortened(value)
+        value = shortened(value)
         if value not in known:
             if len(known) >= self.max_values:
                 self._forget(known)
@@ -215,11 +226,11 @@ class Versions:
         self.dropped += len(oldest)
 
     def _declare(self, event: Interaction) -> None:
-        service = self._service(event, event.time)
+        service = self._service((event.service, event.environment), event.time)
         if service is None:
             return
-        description = _shortened(text_of(event.output) or "")
-        for dimension, value in _defining(event) or [("change", description or "declared without a description")]:
+        description = shortened(text_of(event.output) or "")
+        for dimension, value in defining(event) or [("change", description or "declared without a description")]:
             seen = self._add(service, dimension, value, event.time)
             if seen is not None:
                 seen.first = min(seen.first, event.time)
@@ -240,48 +251,6 @@ class Versions:
 _NONE: dict[str, _Seen] = {}
 
 
-def _definition(event: Interaction) -> _Definition:
-    """Return a key that is equal for events that ran on the same."""
-    return (
-        event.service,
-        event.environment,
-        event.model,
-        event.response_model,
-        event.provider,
-        event.prompt_version,
-        msgspec.json.encode(event.config) if event.config else None,
-        event.instructions,
-        None if event.tools is None else msgspec.json.encode(event.tools),
-    )
-
-
-def _defining(event: Interaction) -> list[tuple[str, str]]:
-    """Return what the behaviour of this event was defined by."""
-    plain = {
-        "model": event.model,
-        "response_model": event.response_model,
-        "provider": event.provider,
-        "prompt_version": event.prompt_version,
-    }
-    found = [(dimension, value) for dimension, value in plain.items() if value is not None]
-    found += [(f"config.{key}", _label(value)) for key, value in (event.config or {}).items()]
-    if event.instructions is not None:
-        found.append(("instructions", f"instructions#{_hash(event.instructions.encode('utf-8', 'replace'))}"))
-    if event.tools is not None:
-        found.append(("tools", f"tools#{_hash(msgspec.json.encode(event.tools))}"))
-    return found
-
-
-def _hash(content: bytes) -> str:
-    return xxhash.xxh3_64_hexdigest(content)[:8]
-
-
-def _label(value: Scalar) -> str:
-    if isinstance(value, str):
-        return value
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _shortened(text: str) -> str:
-    """Return the text, or its beginning and a hash of the whole when it is too long to keep."""
-    return text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 10]}…#{_hash(text.encode('utf-8', 'replace'))}"
+def _noted(event: Interaction) -> list[tuple[str, str]]:
+    fallback = fallback_of(event)
+    return [*defining(event), ("fallback", fallback)] if fallback else defining(event)

@@ -22,7 +22,7 @@ def test_every_part_of_what_defines_behaviour_is_noted_with_first_last_and_count
     versions = Versions()
     fields = {
         "model": "m",
-        "response_model": "m-1",
+        "response_model": "m-2026-01-14",
         "provider": "p",
         "prompt_version": "v7",
         "config": {"index": "a", "temperature": 0.2, "strict": True},
@@ -33,7 +33,7 @@ def test_every_part_of_what_defines_behaviour_is_noted_with_first_last_and_count
     found = {v.dimension: v.value for v in versions.all()}
     assert {dimension: value for dimension, value in found.items() if dimension not in {"instructions", "tools"}} == {
         "model": "m",
-        "response_model": "m-1",
+        "response_model": "m-2026-01-14",
         "provider": "p",
         "prompt_version": "v7",
         "config.index": "a",
@@ -53,6 +53,26 @@ def test_of_instructions_and_tools_only_a_hash_is_kept_and_it_changes_with_them(
     assert len(seen(versions, "instructions")) == len(seen(versions, "tools")) == 2
     assert "secret" not in json.dumps(versions.snapshot())
     assert all(len(value) == len("instructions#ab12cd34") for value in seen(versions, "instructions"))
+
+
+def test_an_answer_by_another_model_is_noted_as_a_pair_of_names() -> None:
+    versions = Versions()
+    versions.observe([call(0.0, model="a-large", response_model="a-large-2026-01-14")])
+    assert seen(versions, "fallback") == {}
+    versions.observe([call(1.0, model="a-large", response_model="a-small")])
+    assert seen(versions, "fallback") == {"a-large → a-small": (1.0, 1.0, 1)}
+
+
+def test_a_candidate_in_the_shadow_is_first_seen_when_it_goes_live() -> None:
+    versions = Versions()
+    versions.observe([call(0.0, prompt_version="v2", shadow_of="c"), call(9.0, prompt_version="v2")])
+    assert seen(versions, "prompt_version") == {"v2": (9.0, 9.0, 1)}
+
+
+def test_what_json_cannot_say_is_noted_all_the_same() -> None:
+    versions = Versions()
+    versions.observe([call(0.0, tools=["\ud800"], config={"\udfff": 2**70})])
+    assert {v.dimension for v in versions.all()} == {"tools", "config.\udfff"}
 
 
 def test_services_and_environments_are_kept_apart() -> None:
