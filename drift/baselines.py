@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from undertow.drift.statistics.proportions import Floats
 
-__all__ = ["DAY", "Baselines", "Slot"]
+__all__ = ["DAY", "WANDER_DAYS", "WANDER_FACTOR", "WANDER_MOST", "Baselines", "Slot"]
 
 DAY = 86_400.0
 _SLOTS = 24
@@ -24,9 +24,9 @@ _LAG = 0.25  # share of all events that may wait in slots before the oldest is l
 _HOURS = 24
 _WHOLE_DAYS = 3.0  # a daily profile from less history pages by the clock
 _KERNEL = np.array([1.0, 2.0, 3.0, 2.0, 1.0])
-_WANDER_DAYS = 5  # days of level needed before the day-to-day wander is estimated
-_WANDER_FACTOR = 3.8  # half-width of the benign band in standard deviations of the day-to-day wander
-_WANDER_MOST = float(np.log(2.0))
+WANDER_DAYS = 5  # days of level needed before the day-to-day wander is estimated
+WANDER_FACTOR = 3.8  # half-width of the benign band in standard deviations of the day-to-day wander
+WANDER_MOST = float(np.log(2.0))
 
 Ints = NDArray[np.int64]
 
@@ -220,8 +220,8 @@ class Baselines:
         count, total, squares, noise = self.days[rows, 3:].T
         safe = np.maximum(count, 2)
         variance = (squares - total**2 / safe) / (safe - 1) - noise / safe
-        width = _WANDER_FACTOR * np.sqrt(np.maximum(variance, 0))
-        return np.where(count >= _WANDER_DAYS, np.minimum(width, _WANDER_MOST), 0.0)
+        width = WANDER_FACTOR * np.sqrt(np.maximum(variance, 0))
+        return np.where(count >= WANDER_DAYS, np.minimum(width, WANDER_MOST), 0.0)
 
 
 def _smooth(values: Floats) -> Floats:
