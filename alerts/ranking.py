@@ -42,23 +42,31 @@ def effect(verdict: Verdict) -> float:
     """Return how far the level moved: ln odds ratio for rates, ln ratio otherwise, positive upwards.
 
     Rates are smoothed by half an event and positive values cut at the metric's floor, so that the effect is always
-    finite.
+    finite. A score that changes its sign has doubled or halved.
     """
     if is_rate(verdict.series.metric):
         return _log_odds(verdict.after) - _log_odds(verdict.before)
+    before, after = _finite(verdict.before.value), _finite(verdict.after.value)
+    if before < 0 and after < 0:
+        return math.log(max(-before, SMALLEST)) - math.log(max(-after, SMALLEST))
+    if min(before, after) < 0:
+        return math.copysign(math.log(CRITICAL_RATIO), after - before)
     return _log_level(verdict.series.metric, verdict.after) - _log_level(verdict.series.metric, verdict.before)
 
 
 def harmful(verdict: Verdict) -> bool:
     """Tell whether the change goes the way that hurts; a change of shape, or of a metric nobody declared, may."""
     metric = described(verdict.series.metric)
-    return metric is None or metric.harm == "both" or verdict.direction in {metric.harm, "shift"}
+    if metric is None or metric.harm in {"both", "none"}:
+        return metric is None or metric.harm == "both"
+    return verdict.direction in {metric.harm, "shift"}
 
 
 def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """Return one verdict per metric, the best first.
 
-    Harm comes before gain, a metric before its own tails, then evidence above the threshold, then breadth.
+    Harm comes before gain, a metric before its own tails, what can be put in a number or a name before a direction of
+    embeddings, then evidence above the threshold, then breadth.
     The whole of the service speaks for its metric when the change is there; a slice does when its effect is
     `SLICE_ADVANTAGE` times larger, since the aggregate then only shows the slice diluted.
     """
@@ -68,10 +76,12 @@ def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
     chosen = [_speaker(group) for group in by_metric.values()]
     told = {(verdict.series.metric, harmful(verdict)) for verdict in chosen}
 
-    def order(verdict: Verdict) -> tuple[bool, bool, float, int, str]:
+    def order(verdict: Verdict) -> tuple[bool, bool, bool, float, int, str]:
         hurts, metric = harmful(verdict), verdict.series.metric
         tail = metric != parent_of(metric) and (parent_of(metric), hurts) in told
-        return (not hurts, tail, verdict.threshold - verdict.statistic, len(verdict.series.segment), verdict.id)
+        known = described(metric)
+        vague = known is not None and known.family is Family.VECTOR
+        return (not hurts, tail, vague, verdict.threshold - verdict.statistic, len(verdict.series.segment), verdict.id)
 
     return sorted(chosen, key=order)
 

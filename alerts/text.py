@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from undertow.alerts.formats import clock, duration, format_estimate, format_move, relative, title, utc
+from undertow.alerts.formats import clock, duration, format_move, title, utc
 from undertow.alerts.incident import Incident, Level, State
+from undertow.alerts.moves import briefly, in_full, told
 from undertow.alerts.query import query
-from undertow.alerts.ranking import effect, is_rate, lead, ranked, without_repeats
+from undertow.alerts.ranking import effect, lead, ranked, without_repeats
 from undertow.drift.metrics import parent_of
 from undertow.drift.verdict import Series, Verdict
 
@@ -26,10 +27,9 @@ def headline(incident: Incident) -> str:
     """Return the incident in one sentence: where, what, how far, since when, what else moved, what HTTP metrics say."""
     first = lead(incident.verdicts)
     series = first.series
-    move = format_move(series.metric, first.before.value, first.after.value)
     since = clock(first.changed_at, first.detected_at)
     inside = f" ({slice_of(series)})" if series.segment else ""
-    said = f"{place(incident)}: {title(series.metric)} {move} since {since}{inside}"
+    said = f"{place(incident)}: {told(first)} since {since}{inside}"
     return said + _also(incident, first) + _http(incident)
 
 
@@ -133,12 +133,11 @@ def _since(incident: Incident, first: Verdict) -> str:
 
 def _row(verdict: Verdict, incident: Incident) -> str:
     series = verdict.series
-    before, after = (format_estimate(series.metric, level) for level in (verdict.before, verdict.after))
     notes = [
         *(["notice"] if verdict.kind != "page" else []),
         *(["recovered"] if verdict.id in incident.recovered else []),
     ]
-    return f"{title(series.metric)} [{slice_of(series)}]: {before} → {after}" + (
+    return f"{title(series.metric)} [{slice_of(series)}]: {in_full(verdict)}" + (
         f" ({', '.join(notes)})" if notes else ""
     )
 
@@ -150,14 +149,9 @@ def _also(incident: Incident, first: Verdict) -> str:
         if parent_of(verdict.series.metric) not in told:
             told.add(parent_of(verdict.series.metric))
             others.append(verdict)
-    named = [_moved_briefly(verdict) for verdict in others[:ALSO_LIMIT]]
+    named = [briefly(verdict) for verdict in others[:ALSO_LIMIT]]
     rest = [f"{len(others) - ALSO_LIMIT} more"] if len(others) > ALSO_LIMIT else []
     return f"; also {', '.join(named + rest)}" if named else ""
-
-
-def _moved_briefly(verdict: Verdict) -> str:
-    metric, before, after = verdict.series.metric, verdict.before.value, verdict.after.value
-    return f"{title(metric)} {format_move(metric, before, after) if is_rate(metric) else relative(before, after)}"
 
 
 def _http(incident: Incident) -> str:

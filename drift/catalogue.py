@@ -59,6 +59,16 @@ class Catalogue:
         """Return the name of a number."""
         return self.metric(number).name
 
+    def number(self, name: str) -> int | None:
+        """Return the number of a metric, that of a score also when its name is new; None beyond the limit of scores.
+
+        Raises
+        ------
+        KeyError
+            There is no such metric.
+        """
+        return self.score(name.removeprefix(SCORE)) if name.startswith(SCORE) else self.numbers[name]
+
     def score(self, name: str) -> int | None:
         """Return the number of a score, a new one when its name is new; None beyond the limit, which is counted."""
         full = SCORE + name

@@ -10,9 +10,10 @@ import xxhash
 
 from undertow.drift.signal import Column
 
-__all__ = ["BITS", "Categories", "CategoriesState", "number_of"]
+__all__ = ["BITS", "OTHER", "Categories", "CategoriesState", "number_of"]
 
 BITS = 24  # of 200 categories, two share a number once in 800 installations
+OTHER = "(others)"
 _LONGEST = 400  # characters of a name that are kept
 
 
@@ -57,8 +58,8 @@ class Categories:
         return np.array([np.nan if name is None else self._number(name) for name in names], np.float64)
 
     def name(self, number: int) -> str:
-        """Return the name behind a number, or the number itself when the name is forgotten."""
-        return self._names.get(number, f"#{number:06x}")
+        """Return the name behind a number, or the number itself when the name is forgotten; −1 is all the others."""
+        return self._names.get(number, f"#{number:06x}") if number >= 0 else OTHER
 
     def snapshot(self) -> CategoriesState:
         """Return the state as plain data."""

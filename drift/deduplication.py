@@ -55,6 +55,11 @@ class Deduplication:
         """How many repeats had another content than the first."""
         return self._state.conflicts
 
+    @property
+    def forgotten_early(self) -> int:
+        """How many ids were forgotten at the limit, before the horizon."""
+        return self._state.forgotten_early
+
     def snapshot(self) -> DeduplicationState:
         """Return the state as plain data."""
         return self._state

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 __all__ = [
+    "FLEET",
     "METRICS",
+    "RULE",
     "SCORE",
     "Family",
     "Metric",
@@ -25,6 +27,8 @@ __all__ = [
 ]
 
 SCORE = "score."  # what the metrics of evaluation results begin with
+RULE = "rule."  # what a broken rule is told as
+FLEET = "fleet."  # what is told of versions that nobody planned
 
 
 class Family(StrEnum):
@@ -51,10 +55,10 @@ class Metric:
         The benign wander δ that is never significant: odds ratio (rates, categories) or ratio (positive) within
         [1/(1+δ), 1+δ]; for scores and vectors, standard deviations.
     page_from
-        The smallest effect worth a page, as odds ratio (rates, categories), ratio (positive) or standard deviations
-        (scores, vectors); smaller ones are notices.
+        The smallest effect worth a page, as odds ratio (rates), ratio (positive), share of the events that change
+        category, or standard deviations of one event (scores, vectors); smaller ones are notices.
     season
-        How far a daily cycle may move the level from its mean while it is not known yet, like `page_from`.
+        How far a daily cycle may move the level from its mean while it is not known yet, in the terms of `band`.
     """
 
     name: str
@@ -80,9 +84,18 @@ def _score(name: str, unit: str, title: str, harm: str = "both") -> Metric:
     return Metric(name, Family.SCORE, unit, harm, title, band=0.1, page_from=0.25, season=0.5)
 
 
+def _category(name: str, title: str, harm: str = "both") -> Metric:
+    return Metric(name, Family.CATEGORY, "share of events", harm, title, band=0.1, page_from=0.03)
+
+
+def _vector(name: str, title: str, harm: str) -> Metric:
+    return Metric(name, Family.VECTOR, "cosine distance", harm, title, band=0.1, page_from=0.25, season=0.25)
+
+
 _DECLARED = (
     _rate("refusal_rate", "answers that refuse", "both"),
     _rate("schema_violation_rate", "answers that break their JSON Schema"),
+    _rate("partial_refusal_rate", "answers that refuse a part", "both"),
     _rate("truncation_rate", "answers cut off by a length limit"),
     _rate("empty_rate", "answers with no content"),
     _rate("error_rate", "calls that failed"),
@@ -93,6 +106,31 @@ _DECLARED = (
     _positive("latency", "seconds", "latency of calls", "up", 1e-3, 1.3),
     _positive("cost_per_task", "US dollars", "cost of a task", "up", 1e-7),
     _positive("calls_per_task", "calls", "calls a task takes", "up"),
+    _rate("tool_schema_violation_rate", "calls with tool arguments that break the tool's schema"),
+    _rate("loop_rate", "calls and tools that repeat without anything new"),
+    _rate("tool_error_rate", "tools that failed"),
+    _rate("disagreement_rate", "shadow calls that differ from the live one", "both"),
+    _positive("reasoning_tokens", "tokens", "reasoning tokens a call"),
+    _positive("time_to_first_token", "seconds", "wait for the first token", "up", 1e-3, 1.3),
+    _positive("tools_per_task", "tools", "tools a task runs", "up"),
+    _positive("depth", "levels", "depth of a task's tree of calls", "up"),
+    _positive("calls_so_far", "calls", "calls of a task by the time of a call", "up"),
+    _rate("stop_sequence_rate", "answers that a stop sequence ended", "both"),
+    _rate("fallback_rate", "answers by another model than was asked for"),
+    _rate("empty_retrieval_rate", "retrievals that found nothing"),
+    _positive("documents_retrieved", "documents", "documents a call was given"),
+    _score("retrieval_score", "the retriever's own", "mean score of the documents retrieved"),
+    _score("cached_token_share", "share of input tokens", "share of the input read from the cache", "down"),
+    _category("output_structure", "keys and types of JSON answers"),
+    _category("output_format", "form of answers"),
+    _category("schema_violation", "what answers break of their schema"),
+    _category("tool_schema_violation", "what tool arguments break"),
+    _category("tool_mix", "tools that calls ask for"),
+    _category("model_mix", "models that answered", "none"),
+    _category("config_mix", "combinations of model, prompt, tools and configuration", "none"),
+    _category("label_mix", "labels that were decided"),
+    _vector("input_centroid", "what users ask about", "none"),
+    _vector("output_centroid", "what answers are about", "both"),
 )
 
 
@@ -140,7 +178,9 @@ def score_metric(name: str) -> Metric:
 
 
 def described(name: str) -> Metric | None:
-    """Return what is known of a metric: Undertow's own, the user's, or a score by its name; None for any other.
+    """Return what is known of a metric: Undertow's own, the user's, a score, a rule or a finding by its name.
+
+    None for any other.
 
     Examples
     --------
@@ -149,6 +189,10 @@ def described(name: str) -> Metric | None:
     """
     if name.startswith(SCORE):
         return score_metric(name.removeprefix(SCORE))
+    for prefix, unit, harm in ((RULE, "breaches", "up"), (FLEET, "findings", "both")):
+        if name.startswith(prefix):
+            title = f"{prefix.rstrip('.')} {name.removeprefix(prefix).replace('_', ' ')}"
+            return Metric(name, Family.POSITIVE, unit, harm, title)
     return METRICS.get(name) or _OWN.get(name)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,7 +32,8 @@ _DEFAULTS = {
     Family.VECTOR: "hotelling",
 }
 _SCALES = {Family.POSITIVE: "log", Family.SCORE: "standard"}  # of the values that a detector sees
-_UNBUDGETED_PAGES_PER_WEEK = 10  # of detectors that are outside the budget; beyond it they are notices
+_LINEAR = frozenset({Family.SCORE, Family.VECTOR})  # their limits are standard deviations
+_UNBUDGETED_PAGES_PER_WEEK = 10  # of rules, and of detectors outside the budget; beyond it they are notices
 
 Bools = NDArray[np.bool_]
 
@@ -47,7 +49,7 @@ class MonitorConfig:
     detectors
         Metric → name of a detector, where it is not the default of its family.
     bands, page_from
-        Metric → benign wander δ, and smallest effect worth a page (a ratio), where they are not the metric's own.
+        Metric → benign wander δ, and smallest effect worth a page, where they are not the metric's own.
     """
 
     false_pages_per_week: float = 1.0
@@ -104,7 +106,7 @@ class Monitor:
             name: DETECTORS[name](settings, config.min_events, config.strict_events) for name in sorted(set(chosen))
         }
         self._handled: dict[str, Bools] = {name: np.array([c == name for c in chosen]) for name in self._detectors}
-        self._unbudgeted: list[float] = []
+        self._unbudgeted: dict[str, list[float]] = {}
         self.last_closed = -np.inf
 
     def observe(self, window: ClosedWindow) -> list[Verdict]:
@@ -176,7 +178,7 @@ class Monitor:
         for name, detector in self._detectors.items():
             detector.restore(state["detectors"][name])
         self._scales.restore(state["scales"])
-        self._unbudgeted, self.last_closed = list(state["unbudgeted"]), state["last_closed"]
+        self._unbudgeted, self.last_closed = dict(state["unbudgeted"]), state["last_closed"]
 
     def _detector_of(self, number: int) -> Detector:
         return next(self._detectors[name] for name, handled in self._handled.items() if handled[number])
@@ -188,7 +190,7 @@ class Monitor:
     def _verdict(self, alarm: Alarm, detector: str, window: ClosedWindow) -> Verdict:
         group, number = divmod(alarm.series, SERIES_METRICS)
         series = self._series(group, self._catalogue.name(number))
-        kind = self._capped(alarm.kind, window.end) if detector not in _DEFAULTS.values() else alarm.kind
+        kind = self._capped(alarm.kind, "detectors", window.end) if detector not in _DEFAULTS.values() else alarm.kind
         opened = verdict_id(series, alarm.opened_at, "alarm") if kind == "recovered" else ""
         return Verdict(
             id=verdict_id(series, alarm.opened_at if opened else window.end, "recovered" if opened else "alarm"),
@@ -210,21 +212,30 @@ class Monitor:
             moved=tuple((self._categories.name(number), old, new) for number, old, new in alarm.moved),
         )
 
-    def _capped(self, kind: str, now: float) -> str:
-        """Return "notice" for a page beyond the weekly cap of detectors that are outside the budget."""
-        self._unbudgeted = [time for time in self._unbudgeted if time > now - WEEK]
-        if kind != "page" or len(self._unbudgeted) >= _UNBUDGETED_PAGES_PER_WEEK:
+    def capped(self, verdict: Verdict) -> Verdict:
+        """Return what a rule found, as a notice when rules have had their pages of this week."""
+        kind = self._capped(verdict.kind, "rules", verdict.detected_at)
+        return verdict if kind == verdict.kind else msgspec.structs.replace(verdict, kind=kind)
+
+    def _capped(self, kind: str, of: str, now: float) -> str:
+        """Return "notice" for a page beyond the weekly cap of what is outside the budget."""
+        recent = self._unbudgeted[of] = [time for time in self._unbudgeted.get(of, []) if time > now - WEEK]
+        if kind != "page":
+            return kind
+        if len(recent) >= _UNBUDGETED_PAGES_PER_WEEK:
             return "notice"
-        self._unbudgeted.append(now)
+        recent.append(now)
         return kind
 
 
 def _settings(metric: Metric, config: MonitorConfig) -> SeriesSettings:
     band, page_from = config.bands.get(metric.name, metric.band), config.page_from.get(metric.name, metric.page_from)
-    links = (band, page_from, metric.season)  # standard deviations
-    if metric.family not in {Family.SCORE, Family.VECTOR}:
-        links = (float(np.log1p(band)), float(np.log(page_from)), float(np.log(metric.season)))
-    return SeriesSettings(*links, metric.harm, _SCALES.get(metric.family, "share"))
+    season = metric.season
+    if metric.family not in _LINEAR:
+        band, season = float(np.log1p(band)), float(np.log(season))
+    if metric.family not in {*_LINEAR, Family.CATEGORY}:  # how many of the events change category
+        page_from = float(np.log(page_from))
+    return SeriesSettings(band, page_from, season, metric.harm, _SCALES.get(metric.family, "share"))
 
 
 def _state(progress: Progress) -> str:

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from undertow.drift.finish import Finish, finish_of
 from undertow.drift.interaction import Interaction, Message, text_of
 
-__all__ = ["Batch", "Column", "Signal", "column"]
+__all__ = ["USERS", "Batch", "CategorySignal", "Column", "Signal", "VectorSignal", "Vectors", "column"]
 
 Column = NDArray[np.float64]
+Vectors = tuple[NDArray[np.int64], NDArray[np.int16]]
 
 _FAILED = (Finish.ERROR, Finish.CANCELLED)
-_USERS = frozenset({"", "user", "human"})
+USERS = frozenset({"", "user", "human"})  # roles of messages that users wrote
 
 
 class Batch:
@@ -75,6 +76,29 @@ class Signal(Protocol):
         ...
 
 
+class CategorySignal(Protocol):
+    """Says of each event which of some categories it belongs to.
+
+    The names are readable, come from a bounded set for any one application and hold nothing of a user's data.
+    """
+
+    metric: str
+
+    def classify(self, batch: Batch) -> list[str | None]:
+        """Return one name per event of the batch, None where it does not say."""
+        ...
+
+
+class VectorSignal(Protocol):
+    """Embeds something of each event."""
+
+    metric: str
+
+    def embed(self, batch: Batch) -> Vectors:
+        """Return the indexes (k,) of the events that have a vector, and the unit vectors (k, 256) times 4096."""
+        ...
+
+
 def column(values: Sequence[float | bool | None]) -> Column:
     """Return the values as a column, with NaN for None.
 
@@ -89,4 +113,4 @@ def column(values: Sequence[float | bool | None]) -> Column:
 def _users_text(content: str | list[Message] | None) -> str | None:
     if not isinstance(content, list):
         return content
-    return text_of([message for message in content if message.role.lower() in _USERS])
+    return text_of([message for message in content if message.role.lower() in USERS])

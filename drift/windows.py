@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from undertow.drift.catalogue import SERIES_METRICS, Catalogue
 from undertow.drift.metrics import Family
@@ -188,24 +189,31 @@ class Windows:
         bins = self._bins(values)
         self._add_keys(times, groups, np.where(bins >= 0, bins + self._columns, -1))
 
-    def add_scores(
+    def add_figures(
         self, times: NDArray[np.float64], groups: NDArray[np.int32], numbers: Ints, values: NDArray[np.float64]
     ) -> None:
-        """Add single scores: `numbers` (n,) of the metrics, `values` (n,)."""
-        self._add_keys(times, groups, ((numbers << _BIN_BITS) + signed_bin_of(values))[:, None])
+        """Add single figures: `numbers` (n,) of the metrics, `values` (n,)."""
+        families = np.array([self._catalogue.metric(number).family for number in numbers.tolist()], object)
+        floors = np.array([self._catalogue.metric(number).floor for number in numbers.tolist()])
+        positive, score = families == Family.POSITIVE, families == Family.SCORE
+        bins = values.astype(np.int64)
+        bins[positive] = bin_of(values[positive], floors[positive])
+        bins[score] = signed_bin_of(values[score])
+        self._add_keys(times, groups, ((numbers << _BIN_BITS) + bins)[:, None])
 
     def add_vectors(
         self, times: NDArray[np.float64], groups: NDArray[np.int32], number: int, vectors: NDArray[np.int16]
     ) -> None:
         """Add vectors (n, d) of one metric: per window and group their sum and their number."""
         coordinates = np.append(np.arange(vectors.shape[1], dtype=np.int64), VECTOR_COUNT) + (number << _BIN_BITS)
-        counted = np.column_stack([vectors.astype(np.int64), np.ones(len(vectors), np.int64)])
+        counted = np.column_stack([vectors, np.ones(len(vectors), np.int16)]).astype(np.float64)  # sums < 2⁵³ are exact
         for index, rows in self._by_window(times):
             member = groups[rows]
-            for group in np.unique(member[member >= 0]).tolist():
-                inside = rows[(member == group).any(axis=1)]
-                keys = (group * SERIES_METRICS << _BIN_BITS) + coordinates
-                self._add_cells(index, Cells(keys, counted[inside].sum(axis=0)))
+            inside = np.nonzero(member >= 0)
+            present, group = np.unique(member[inside], return_inverse=True)
+            belongs = csr_array((np.ones(len(group)), (group, rows[inside[0]])), (len(present), len(vectors)))
+            keys = (present.astype(np.int64) * SERIES_METRICS << _BIN_BITS)[:, None] + coordinates
+            self._add_cells(index, Cells(keys.ravel(), (belongs @ counted).astype(np.int64).ravel()))
 
     def _add_keys(self, times: NDArray[np.float64], groups: NDArray[np.int32], measures: Ints) -> None:
         """Count measures (n, m), each metric and bin in one integer, −1 for none."""

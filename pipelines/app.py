@@ -19,7 +19,6 @@ from undertow.alerts.channels.pagerduty import PagerDuty
 from undertow.alerts.channels.webhook import Webhook
 from undertow.alerts.outbox import Outbox
 from undertow.alerts.pager import Pager, PagerThread
-from undertow.drift.signals.schema_violation import SchemaViolation
 from undertow.pipelines import snapshot
 from undertow.pipelines.clickhouse import Store, StoreUnreachableError
 from undertow.pipelines.inbox import Inbox
@@ -108,7 +107,6 @@ class App:
         with self._lock:
             series = status_of_series(self.processor.monitor.statuses())
             counts = self._outbox.counts(time.time())
-            skipped = [s.skipped for s in self.processor.signals if isinstance(s, SchemaViolation)]
             return {
                 **self._counters(),
                 "watermark": self.processor.windows.watermark,
@@ -122,9 +120,10 @@ class App:
                 "undelivered": counts.pending,
                 "undelivered_seconds": counts.oldest_age_s,
                 "refused_deliveries": counts.refused,
-                "unpriced": sum(self.processor.prices.unpriced.values()),
-                "unpriced_models": dict(self.processor.prices.unpriced.most_common(20)),
-                "unchecked": sum(sum(counter.values()) for counter in skipped),
+                "limits": self.processor.limits(),
+                "unpriced": sum(self.processor.meter.prices.unpriced.values()),
+                "unpriced_models": dict(self.processor.meter.prices.unpriced.most_common(20)),
+                "unchecked": self.processor.meter.unchecked,
                 "states": dict(Counter(entry["state"] for entry in series)),
                 "series": series,
             }
@@ -160,15 +159,17 @@ def opened(
     with ExitStack() as stack:
         store = stack.enter_context(Store.open(settings.store, settings.folder))
         redactor = Redactor(settings.ingest.content, settings.ingest.redact)
-        processor, positions = load_processor(settings)
+        key = _hash_key(settings)
+        processor, positions = load_processor(settings, lambda user: user_hash(user, key))
         inbox = stack.enter_context(_inbox(settings, paths, follow, positions, redactor))
         outbox = Outbox(settings.folder / "outbox.sqlite")
         stack.callback(outbox.close)
         pager = Pager(outbox, channels(settings, console), time.time, settings.budget.notify)
         pages = stack.enter_context(PagerThread(pager, time.time))
-        key = _hash_key(settings)
         labels = LabelPolicy(settings.ingest.content, settings.ingest.redact, settings.detection.dimensions)
-        recorder = Recorder(store, redactor, labels, lambda user: user_hash(user, key), processor.catalogue)
+        recorder = Recorder(
+            store, redactor, labels, lambda user: user_hash(user, key), processor.catalogue, processor.categories
+        )
         watch = Watch(settings, inbox, processor, recorder, pages, time.time)
         app = App(settings, watch, processor, recorder, outbox)
         if serve:
@@ -177,10 +178,15 @@ def opened(
         yield app
 
 
-def load_processor(settings: Settings) -> tuple[Processor, Mapping[str, Any] | None]:
-    """Return the processor as the last commit left it, and the inbox's resume point."""
+def load_processor(
+    settings: Settings, pseudonym: Callable[[str], str] = str
+) -> tuple[Processor, Mapping[str, Any] | None]:
+    """Return the processor as the last commit left it, and the inbox's resume point.
+
+    `pseudonym` turns who asks into the keyed hash under which spending is kept; who only looks needs none.
+    """
     state = snapshot.read(settings.folder / "state.snapshot")
-    processor = Processor(settings, price_table(settings.prices), state["processor"] if state else None)
+    processor = Processor(settings, price_table(settings.prices), state["processor"] if state else None, pseudonym)
     return processor, state["positions"] if state else None
 
 

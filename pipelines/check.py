@@ -12,22 +12,29 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from undertow.drift.catalogue import Catalogue
+from undertow.drift.categories import Categories
 from undertow.drift.interaction import Interaction, Kind
 from undertow.drift.metrics import METRICS
 from undertow.drift.segments import dimension_reader
 from undertow.drift.signal import Batch
-from undertow.drift.signals import SIGNALS
+from undertow.drift.signals import VECTORS
+from undertow.drift.vectors import VectorSource
+from undertow.pipelines import embedders
 from undertow.pipelines.check_text import render
 from undertow.pipelines.dead_letters import DeadLetter
 from undertow.pipelines.decoder import Decoder, Reject
+from undertow.pipelines.gaps import HIDES, TOGETHER
 from undertow.pipelines.inbox import Inbox
 from undertow.pipelines.lane import service_of
+from undertow.pipelines.meter import Meter
 from undertow.pipelines.prices import price_table
 from undertow.pipelines.redaction import Redactor
 from undertow.pipelines.report import FileReport, Gap, Metric, RejectCount, Slices, TimeOrder
 from undertow.pipelines.settings import Ingest, Settings
 from undertow.pipelines.sources.file import FileSource
 from undertow.pipelines.sources.streams import BROKEN, open_stream
+from undertow.pipelines.trial import try_on, try_scores
 from undertow.pipelines.wire import decoder_for
 from undertow.pipelines.wire.foreign import propose
 from undertow.pipelines.wire.json_lines import parse_object
@@ -39,19 +46,6 @@ PROBE_RECORDS = 2_000  # of them, the ones that tell native from foreign and giv
 MOST_DOCUMENT_BYTES = 67_108_864  # a file that is one JSON document is read whole up to here
 
 # What a metric needs and what its absence hides; what is not listed can always be watched.
-HIDES = {
-    "refusal_rate": ("output or refused", "answers that refuse"),
-    "schema_violation_rate": ("response_schema and output", "answers that break the format the next step needs"),
-    "truncation_rate": ("finish_reason", "answers cut off by a length limit"),
-    "empty_rate": ("output or output_tokens", "answers with no content"),
-    "output_length": ("output", "answers that grow or shrink"),
-    "input_length": ("input", "inputs that grow or shrink, such as a prompt that swells"),
-    "output_tokens": ("output_tokens", "answers that grow or shrink, where content is not logged"),
-    "input_tokens": ("input_tokens", "contexts that swell"),
-    "latency": ("latency", "calls that get slower"),
-    "cost_per_task": ("cost, or a priced model with input_tokens and output_tokens", "tasks that get dearer"),
-    "calls_per_task": ("task or session", "loops and retries: a call is its own task, so that each task has one call"),
-}
 
 
 def inspect_file(path: str | Path, settings: Settings | None = None) -> FileReport:
@@ -81,6 +75,7 @@ def inspect_file(path: str | Path, settings: Settings | None = None) -> FileRepo
         presence=_presence(events),
         metrics=_metrics(events, settings),
         gaps=_gaps(events, settings),
+        own=_own(events, settings),
         slices=_slices(events, settings),
         order=_order(events, settings.ingest),
         proposal=proposal,
@@ -112,6 +107,9 @@ def explain_settings(settings: Settings) -> list[str]:
         f"events up to {settings.ingest.allowed_lateness_s:g} s late count.",
         f"Learning: {settings.detection.strict_events} events before a large change can page, "
         f"{settings.detection.min_events} before an ordinary one; `undertow learn` seeds them from history.",
+        f"Rules: {', '.join(rule.name for rule in settings.hard_rules) or 'none'}.",
+        f"Should be live: {', '.join(settings.declared_versions) or 'nothing declared'}.",
+        f"Embeddings: {settings.embeddings.source}.",
         f"Budget: {settings.budget.false_pages_per_week:g} false pages a week; pages are {_mode(settings)}.",
         f"Channels: {', '.join(_channels(settings)) or 'none'}.",
         f"Content: {settings.ingest.content}; kept for {settings.store.retention_days} days.",
@@ -260,20 +258,27 @@ def _gaps(events: Sequence[Interaction], settings: Settings) -> list[Gap]:
     return [Gap(name, *HIDES[name]) for name, share in shares.items() if share == 0 and name in HIDES]
 
 
+def _own(events: Sequence[Interaction], settings: Settings) -> list[str]:
+    """Return what the metrics of the user's own, and the scores that events carry, say of these events."""
+    redactor = Redactor(settings.ingest.content, settings.ingest.redact)
+    tried = [try_on(own, events, redactor) for own in settings.own_metrics]
+    return [trial.line for trial in [*tried, *try_scores(events)]]
+
+
 def _shares(calls: list[Interaction], settings: Settings) -> dict[str, float]:
     """Return for each metric the share of calls that say something about it: the signals themselves are asked."""
     if not calls:
         return {}
-    batch = Batch(calls)
-    shares = {name: _share(signal_type().measure(batch)) for name, signal_type in SIGNALS.items()}
-    prices = price_table(settings.prices)
-    shares["cost_per_task"] = sum(prices.cost(call) is not None for call in calls) / len(calls)
-    shares["calls_per_task"] = sum(bool(call.task or call.session) for call in calls) / len(calls)
-    return {name: shares[name] for name in METRICS if name in shares and name not in settings.detection.metrics_off}
-
-
-def _share(values: Any) -> float:
-    return float(np.isfinite(values).mean())
+    catalogue = Catalogue([own.metric for own in settings.own_metrics])
+    measured = Meter(settings, price_table(settings.prices), catalogue, Categories()).measure(calls)
+    says = np.isfinite(measured.values).mean(axis=0)
+    shares = {name: float(says[column]) for name, column in catalogue.columns.items()}
+    shares["cost_per_task"] = float(np.isfinite(measured.costs).mean())
+    for name, fields in TOGETHER.items():
+        shares[name] = sum(any(getattr(call, field) for field in fields) for call in calls) / len(calls)
+    batch, source = Batch(calls), VectorSource(embedders.build(settings.embeddings.source))
+    shares |= {name: len(signal(source).embed(batch)[0]) / len(calls) for name, signal in VECTORS.items()}
+    return {name: share for name, share in shares.items() if name not in settings.detection.metrics_off}
 
 
 def _slices(events: Sequence[Interaction], settings: Settings) -> list[Slices]:

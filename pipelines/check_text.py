@@ -17,7 +17,7 @@ ENVELOPE = frozenset({"id", "time", "service", "kind", "environment"})
 
 def render(report: FileReport) -> str:
     """Return the report as plain text for a terminal."""
-    parts = (_head, _rejects, _fields, _metrics, _gaps, _slices, _order, _notes, _proposal)
+    parts = (_head, _rejects, _fields, _metrics, _own, _gaps, _slices, _order, _notes, _proposal)
     return "\n".join(line for part in parts for line in part(report)) + "\n"
 
 
@@ -54,6 +54,10 @@ def _metrics(report: FileReport) -> Iterator[str]:
 
 def _with_share(metric: Metric) -> str:
     return metric.name + ("" if metric.share > 0.995 else f" ({metric.share:.0%} of calls)")
+
+
+def _own(report: FileReport) -> Iterator[str]:
+    yield from (f"Your own: {line}" for line in report.own)
 
 
 def _gaps(report: FileReport) -> Iterator[str]:

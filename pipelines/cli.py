@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is loaded; its matrices are too small to share out
 
 from undertow.pipelines import client
 from undertow.pipelines.settings import load
@@ -150,6 +153,15 @@ def sql(
     """Ask the store, beside a running watch or without one."""
     result = client.query(load(config), query)
     typer.echo(client.as_json(result) if json else client.as_table(result))
+
+
+@app.command()
+def spend(
+    days: Annotated[float, typer.Option(min=0.05, max=370, help="Length of the two periods that are compared.")] = 7.0,
+    config: Config = None,
+) -> None:
+    """Say what was spent, why that changed, and what the month will cost."""
+    typer.echo(client.spend(load(config), days))
 
 
 @app.command()

@@ -217,3 +217,60 @@ ALTER TABLE windows MODIFY COLUMN p99 COMMENT 'Positive metrics and scores: 99th
 ALTER TABLE verdicts ADD COLUMN IF NOT EXISTS moved_before Map(LowCardinality(String), Float64) COMMENT 'Categories that moved: share before' CODEC(ZSTD(1)) AFTER after_events;
 
 ALTER TABLE verdicts ADD COLUMN IF NOT EXISTS moved_after Map(LowCardinality(String), Float64) COMMENT 'Categories that moved: share since' CODEC(ZSTD(1)) AFTER moved_before;
+
+-- version: 3
+
+CREATE TABLE IF NOT EXISTS spend
+(
+    hour DateTime('UTC') COMMENT 'Start of the hour of event time' CODEC(DoubleDelta, ZSTD(1)),
+    service LowCardinality(String) COMMENT 'The application',
+    environment LowCardinality(String) COMMENT 'Deployment environment',
+    model LowCardinality(String) COMMENT 'Model that answered, else the one asked for; empty in the row that counts tasks',
+    principal String COMMENT 'Keyed hash of who asks or pays; "(other)": those beyond the limit, added up' CODEC(ZSTD(1)),
+    calls UInt64 COMMENT 'Calls, late ones and shadow traffic included' CODEC(T64, ZSTD(1)),
+    unpriced_calls UInt64 COMMENT 'Those of them whose cost is not known' CODEC(T64, ZSTD(1)),
+    tasks UInt64 COMMENT 'Tasks that closed; only in rows without model and principal' CODEC(T64, ZSTD(1)),
+    input_tokens UInt64 COMMENT 'Input tokens neither cached nor cache-written' CODEC(T64, ZSTD(1)),
+    cached_tokens UInt64 COMMENT 'Input tokens read from a cache' CODEC(T64, ZSTD(1)),
+    cache_write_tokens UInt64 COMMENT 'Input tokens written to a cache' CODEC(T64, ZSTD(1)),
+    output_tokens UInt64 COMMENT 'Output tokens, reasoning included' CODEC(T64, ZSTD(1)),
+    reasoning_tokens UInt64 COMMENT 'Output tokens spent on reasoning' CODEC(T64, ZSTD(1)),
+    picodollars UInt64 COMMENT 'Cost: 1e12 are one US dollar; whole numbers, so that sums do not depend on their order' CODEC(T64, ZSTD(1)),
+    input_picodollars UInt64 COMMENT 'The part of it for input_tokens' CODEC(T64, ZSTD(1)),
+    cached_picodollars UInt64 COMMENT 'The part of it for cached_tokens' CODEC(T64, ZSTD(1)),
+    cache_write_picodollars UInt64 COMMENT 'The part of it for cache_write_tokens' CODEC(T64, ZSTD(1)),
+    output_picodollars UInt64 COMMENT 'The part of it for output_tokens; what is left are fees and costs stated for unknown models' CODEC(T64, ZSTD(1)),
+    stored DateTime('UTC') DEFAULT now() COMMENT 'When the row was written' CODEC(DoubleDelta, ZSTD(1))
+)
+ENGINE = MergeTree
+PARTITION BY toStartOfMonth(hour)
+ORDER BY (service, environment, hour, model, principal)
+TTL stored + toIntervalDay({history_days})
+SETTINGS non_replicated_deduplication_window = 1000
+COMMENT 'What was spent in an hour, by model and principal; the same hour may have several rows, which add up';
+
+ALTER TABLE windows ADD COLUMN IF NOT EXISTS coverage Nullable(Float32) COMMENT 'Share of the slice''s calls in this window that carried what the metric needs; NULL for what is not measured call by call' CODEC(ZSTD(1)) AFTER events;
+
+ALTER TABLE windows MODIFY COLUMN family Enum8('rate' = 0, 'positive' = 1, 'score' = 2, 'category' = 3, 'vector' = 4) COMMENT 'How the metric is summarised';
+
+ALTER TABLE interactions ADD COLUMN IF NOT EXISTS looping Nullable(UInt8) COMMENT '1 when it repeats what its task did and brings nothing new; NULL when nobody can tell' CODEC(T64, ZSTD(1)) AFTER failed;
+
+ALTER TABLE interactions ADD COLUMN IF NOT EXISTS categories Map(LowCardinality(String), String) COMMENT 'Metric → category: structure and format of the answer, mixes of tools, models, configurations' CODEC(ZSTD(1)) AFTER looping;
+
+CREATE TABLE IF NOT EXISTS mixes
+(
+    window_start DateTime64(3, 'UTC') COMMENT 'Start of the event-time window' CODEC(DoubleDelta, ZSTD(1)),
+    service LowCardinality(String) COMMENT 'The application',
+    environment LowCardinality(String) COMMENT 'Deployment environment',
+    segment Map(LowCardinality(String), String) COMMENT 'Slice of the traffic; empty is all of the service' CODEC(ZSTD(1)),
+    metric LowCardinality(String) COMMENT 'Metric name',
+    category String COMMENT 'One of the metric''s categories' CODEC(ZSTD(1)),
+    events UInt32 COMMENT 'Events in it' CODEC(T64, ZSTD(1)),
+    stored DateTime('UTC') DEFAULT now() COMMENT 'When the row was written' CODEC(DoubleDelta, ZSTD(1))
+)
+ENGINE = MergeTree
+PARTITION BY toMonday(window_start)
+ORDER BY (service, environment, metric, window_start)
+TTL stored + toIntervalDay({retention_days})
+SETTINGS non_replicated_deduplication_window = 1000
+COMMENT 'One row per category, series and closed window: shares are events divided by their sum';

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -12,11 +12,14 @@ from undertow.alerts.incident import Incident
 from undertow.alerts.text import page_text
 from undertow.dashboards.tables import table
 from undertow.pipelines.clickhouse import QueryResult, Store, ask
+from undertow.pipelines.prices import price_table, retirements
 from undertow.pipelines.server import control_token
 from undertow.pipelines.settings import Settings
+from undertow.pipelines.spend_report import spend_report
+from undertow.pipelines.spend_text import render
 from undertow.pipelines.store_lock import holder
 
-__all__ = ["as_json", "as_table", "control", "explain", "incidents", "port_of", "query"]
+__all__ = ["as_json", "as_table", "control", "explain", "incidents", "port_of", "query", "spend"]
 
 TIMEOUT_S = 30.0
 
@@ -31,13 +34,13 @@ def port_of(settings: Settings) -> str | None:
     return running.url if running else None
 
 
-def query(settings: Settings, sql: str) -> QueryResult:
+def query(settings: Settings, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
     """Answer a query from wherever the store is."""
     url = port_of(settings) if settings.store.url is None else None
     if url is None:
         with Store.open(settings.store, settings.folder) as store:
-            return store.query(sql)
-    return ask(url, sql)
+            return store.query(sql, parameters)
+    return ask(url, sql, parameters)
 
 
 def as_table(result: QueryResult) -> str:
@@ -57,6 +60,16 @@ def incidents(settings: Settings) -> QueryResult:
         settings,
         "SELECT id, opened_at, state, severity, service, headline FROM incidents ORDER BY opened_at DESC LIMIT 100",
     )
+
+
+def spend(settings: Settings, days: float) -> str:
+    """Return what was spent in the last `days`, why that changed, and where the month is heading."""
+
+    def answer(sql: str, parameters: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+        return query(settings, sql, parameters).rows
+
+    report = spend_report(answer, price_table(settings.prices), retirements(settings.retirement), days)
+    return render(report) if report else "Nothing was spent yet: the store has no closed hour with calls."
 
 
 def explain(settings: Settings, incident: str) -> str:

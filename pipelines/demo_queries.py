@@ -25,6 +25,7 @@ __all__ = [
     "Queries",
     "Totals",
     "calls_of",
+    "can_be_drawn",
     "moment",
     "seconds_of",
     "tail_of",
@@ -42,6 +43,9 @@ COLUMNS = {  # metric → column of `interactions` that it is measured from
     "output_tokens": "output_tokens",
     "input_tokens": "input_tokens",
     "latency": "latency",
+    "loop_rate": "looping",
+    "reasoning_tokens": "reasoning_tokens",
+    "time_to_first_token": "time_to_first_token",
 }
 _OF_TASKS = {"cost_per_task": "sum(cost)", "calls_per_task": "count()"}
 _COUNTED = ("kind = 'call'", "late = 0")
@@ -213,6 +217,11 @@ def values_of(series: Series) -> str:
     ]
     return f"""SELECT max(interactions.time) AS time, {_OF_TASKS[metric]} AS measured FROM interactions
         WHERE {" AND ".join([_whose(series), *_COUNTED])} GROUP BY task HAVING {" AND ".join(slices) or "true"}"""
+
+
+def can_be_drawn(series: Series) -> bool:
+    """Tell whether the store's calls say what the series measures: categories, directions and rules have no level."""
+    return parent_of(series.metric) in {*COLUMNS, *_OF_TASKS}
 
 
 def moment(t: float) -> str:

@@ -6,7 +6,7 @@ from undertow.alerts.incident import Incident
 from undertow.alerts.ranking import effect, ranked, without_repeats
 from undertow.drift.metrics import parent_of
 from undertow.drift.verdict import Verdict
-from undertow.pipelines.demo_queries import tail_of
+from undertow.pipelines.demo_queries import can_be_drawn, tail_of
 from undertow.pipelines.settings import Detection
 
 __all__ = ["slices_of", "speakers"]
@@ -16,8 +16,8 @@ _DIMENSIONS = {name: place for place, name in enumerate(Detection().dimensions)}
 
 
 def speakers(incident: Incident) -> list[Verdict]:
-    """Return the verdicts that tell the incident, one a metric (or tail); those on the page speak first."""
-    pages = [verdict for verdict in incident.verdicts if verdict.kind == "page"]
+    """Return the verdicts that tell the incident, one a metric (or tail) that has a level; those of the page first."""
+    pages = [verdict for verdict in incident.verdicts if verdict.kind == "page" and can_be_drawn(verdict.series)]
     at_once = ranked(verdict for verdict in pages if not _joined_later(incident, verdict))
     later = ranked(verdict for verdict in pages if _joined_later(incident, verdict))
     found: dict[str, Verdict] = {}

@@ -7,7 +7,7 @@ process was restarted in between.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -20,25 +20,32 @@ from undertow.alerts.incidents import build as build_incidents
 from undertow.drift.catalogue import Catalogue
 from undertow.drift.categories import Categories, CategoriesState
 from undertow.drift.deduplication import Deduplication, DeduplicationState
+from undertow.drift.findings import Findings, FindingsState
 from undertow.drift.interaction import Interaction, Kind, text_of
 from undertow.drift.monitor import Monitor, MonitorConfig
 from undertow.drift.prices import PriceTable
+from undertow.drift.sampling import SamplingState
 from undertow.drift.segments import Group, Segments, SegmentsState
-from undertow.drift.signal import Batch, Signal
-from undertow.drift.signals import SIGNALS
-from undertow.drift.signals.schema_violation import SchemaViolation
+from undertow.drift.spend import SpendRow
 from undertow.drift.statistics.proportions import Floats
-from undertow.drift.tasks import Task, Tasks
 from undertow.drift.verdict import Verdict
 from undertow.drift.versions import Versions
 from undertow.drift.windows import ClosedWindow, Windows, WindowsState
-from undertow.pipelines.redaction import Redactor
+from undertow.pipelines.meter import Measures, Meter
+from undertow.pipelines.redaction import Redactor, user_hash
 from undertow.pipelines.settings import Settings
+from undertow.pipelines.trackers import Figure, Trackers
+from undertow.pipelines.vector_meter import build as build_vector_meter
 
 __all__ = ["Counters", "Processor", "Step"]
 
 _VERSION_SLACK = 3600.0  # seconds before and after the change interval in which a first-seen version is a suspect
-STATE_VERSION = 2
+STATE_VERSION = 3
+
+
+def _unkeyed(user: str) -> str:
+    """Return the pseudonym of a run whose state is not kept."""
+    return user_hash(user, b"")
 
 
 class Counters(msgspec.Struct):
@@ -55,17 +62,17 @@ class Counters(msgspec.Struct):
 class Step(msgspec.Struct):
     """What one batch of events led to.
 
-    `events` are the new ones (late ones included), `measures` (events, metrics) their columns in the order of
-    `Catalogue.columns`, with NaN where an event does not say; `late` marks those that came too late to be counted.
+    `events` are the new ones (late ones included), `measured` what they say; `late` marks those that came too late to
+    be counted. `spent` are the hours of spending that closed.
     """
 
     events: list[Interaction]
-    measures: Floats
-    costs: Floats
+    measured: Measures
     late: NDArray[np.bool_]
     windows: list[ClosedWindow]
     verdicts: list[Verdict]
     changes: list[Change]
+    spent: list[SpendRow] = []
 
 
 class Processor:
@@ -80,25 +87,39 @@ class Processor:
     (1, 0, 1)
     """
 
-    def __init__(self, settings: Settings, prices: PriceTable, state: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        prices: PriceTable,
+        state: dict[str, Any] | None = None,
+        pseudonym: Callable[[str], str] = _unkeyed,
+    ) -> None:
         if state and state["version"] != STATE_VERSION:
             raise ValueError(
                 f"the saved state has version {state['version']}, this Undertow reads {STATE_VERSION}; move it away to "
                 "learn anew, or go back to the Undertow that wrote it"
             )
         ingest, detection = settings.ingest, settings.detection
-        self._fixed = {"window_s": ingest.window_s, "dimensions": list(detection.dimensions)}
+        self.catalogue = Catalogue(
+            [own.metric for own in settings.own_metrics], scores=state["scores"] if state else ()
+        )
+        self.vectors = build_vector_meter(
+            settings, self.catalogue, msgspec.convert(state["sampling"], SamplingState | None) if state else None
+        )
+        self._fixed = {
+            "window_s": ingest.window_s,
+            "dimensions": list(detection.dimensions),
+            "embedder": self.vectors.embedder,
+        }
         for name, value in self._fixed.items():
             if state and state["fixed"][name] != value:
                 raise ValueError(
                     f"{name} = {value} differs from {state['fixed'][name]}, with which the saved state was made; "
                     "go back, or move the state away to learn anew"
                 )
-        self.prices = prices
         self._descriptions = Redactor("full" if ingest.content == "full" else "redacted", ingest.redact)
-        self.signals = _build_signals(settings)
-        self.catalogue = Catalogue(scores=state["scores"] if state else ())
         self.categories = Categories(state=msgspec.convert(state["categories"], CategoriesState) if state else None)
+        self.meter = Meter(settings, prices, self.catalogue, self.categories)
         segments = msgspec.convert(state["segments"], SegmentsState) if state else None
         self.segments = Segments(
             detection.dimensions, detection.values_per_dimension, _group_limit(settings, self.catalogue), segments
@@ -112,9 +133,8 @@ class Processor:
         horizon = max(ingest.dedup_horizon_s, ingest.allowed_lateness_s + ingest.window_s)
         seen = msgspec.convert(state["deduplication"], DeduplicationState) if state else None
         self._deduplication = Deduplication(horizon, state=seen)
-        bounds = (ingest.task_idle_s, ingest.task_limit_s, ingest.task_limit_calls, ingest.max_open_tasks)
-        self._tasks = Tasks.build(*bounds, state["tasks"]) if state else Tasks(*bounds)
-        self.versions = Versions.build(state["versions"]) if state else Versions()
+        self.trackers = Trackers(settings, pseudonym, state["trackers"] if state else None)
+        self._findings = Findings(msgspec.convert(state["findings"], FindingsState) if state else None)
         self.monitor = Monitor(_monitor_config(settings), self.segments.groups, self.catalogue, self.categories)
         incidents = msgspec.convert(state["incidents"], IncidentsState) if state else None
         self._incidents_config = IncidentsConfig(
@@ -128,7 +148,7 @@ class Processor:
     def step(self, events: Sequence[Interaction], checksums: Sequence[int]) -> Step:
         """Take the next events in the order in which they were read."""
         if not events:
-            return self._close([], self._measures(0), np.zeros(0), np.zeros(0, bool))
+            return self._close([], self.meter.nothing(0), np.zeros(0, bool))
         times = np.fromiter((event.time for event in events), np.float64, len(events))
         clock = np.maximum.accumulate(np.maximum(times, self.windows.latest))
         new = self._deduplication.admit(events, checksums, clock)
@@ -139,9 +159,9 @@ class Processor:
                 event.output = self._descriptions.text(text_of(event.output))  # it will stand in pages and in the store
         self._counters.events += len(fresh)
         self._counters.late += int(late.sum())
-        measures, costs = self._measure(fresh)
-        self._count(fresh, times[new], clock[new], late, measures, costs)
-        return self._close(fresh, measures, costs, late)
+        measured = self.meter.measure(fresh)
+        self._count(fresh, times[new], clock[new], late, measured)
+        return self._close(fresh, measured, late)
 
     def tick(self, time: float) -> Step:
         """Let event time pass without an event: the source has been silent and says it is at least `time`."""
@@ -150,8 +170,8 @@ class Processor:
 
     def finish(self) -> Step:
         """Close everything that is still open: the input has ended."""
-        self._add_tasks(self._tasks.close_all())
-        return self._close([], self._measures(0), np.zeros(0), np.zeros(0, bool), everything=True)
+        self.trackers.close_all()
+        return self._close([], self.meter.nothing(0), np.zeros(0, bool), everything=True)
 
     def decide(self, incident: str, resolution: str, now: float) -> Step:
         """Close an incident because somebody said so: "accepted", which makes its levels the normal ones, or "false".
@@ -161,7 +181,7 @@ class Processor:
         undertow.alerts.incidents.IncidentsError
             No such incident is open.
         """
-        step = self._close([], self._measures(0), np.zeros(0), np.zeros(0, bool))
+        step = self._close([], self.meter.nothing(0), np.zeros(0, bool))
         decided = self.incidents.manual(incident, resolution, now)
         if resolution == "accepted":
             for series in {verdict.series for change in decided for verdict in change.incident.verdicts}:
@@ -174,17 +194,21 @@ class Processor:
         change.output = self._descriptions.text(text_of(change.output))
         self.versions.observe([change])
         self._counters.events += 1
-        nothing = self._measures(1)
-        return Step([change], nothing, np.full(1, np.nan), np.zeros(1, bool), [], [], [])
+        return Step([change], self.meter.nothing(1), np.zeros(1, bool), [], [], [])
 
     def forget_incidents(self) -> None:
         """Start without incidents: those of the history that baselines were learned from are nobody's page."""
         self.incidents = build_incidents(self._incidents_config)
 
     @property
+    def versions(self) -> Versions:
+        """What defines behaviour, and since when."""
+        return self.trackers.versions
+
+    @property
     def open_tasks(self) -> int:
         """How many tasks are still open."""
-        return len(self._tasks)
+        return len(self.trackers.tasks)
 
     @property
     def counters(self) -> Counters:
@@ -193,7 +217,22 @@ class Processor:
             self._counters,
             duplicates=self._deduplication.duplicates,
             conflicts=self._deduplication.conflicts,
+            tasks=self.trackers.closed_tasks,
         )
+
+    def limits(self) -> dict[str, int]:
+        """Return how often each limit was hit, by name."""
+        sampling = self.vectors.sampling
+        return {
+            **self.trackers.limits(),
+            "slices_as_other": self.segments.overflowed,
+            "events_forgotten_early": self._deduplication.forgotten_early,
+            "categories_forgotten": self.categories.forgotten,
+            "scores_not_followed": self.catalogue.unfollowed_scores,
+            "vectors_skipped": sum(self.vectors.skipped.values()),
+            "texts_not_embedded": sampling.offered - sampling.taken if sampling else 0,
+            "incidents_in_summary_only": self.incidents.counts()["suppressed"],
+        }
 
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state: plain data and arrays by name."""
@@ -203,8 +242,9 @@ class Processor:
             "segments": msgspec.to_builtins(self.segments.snapshot()),
             "windows": self.windows.snapshot(),
             "deduplication": self._deduplication.snapshot(),
-            "tasks": self._tasks.snapshot(),
-            "versions": self.versions.snapshot(),
+            "trackers": self.trackers.snapshot(),
+            "findings": self._findings.snapshot(),
+            "sampling": self.vectors.sampling and self.vectors.sampling.snapshot(),
             "monitor": self.monitor.snapshot(),
             "incidents": self.incidents.snapshot(),
             "scores": list(self.catalogue.scores),
@@ -212,22 +252,7 @@ class Processor:
             "counters": self._counters,
         }
 
-    def _measures(self, rows: int) -> Floats:
-        """Return measures in which no event says anything yet."""
-        return np.full((rows, len(self.catalogue.columns)), np.nan)
-
     # -- one step -----------------------------------------------------------------------------------------------------
-
-    def _measure(self, events: Sequence[Interaction]) -> tuple[Floats, Floats]:
-        """Return the columns of all per-call metrics and the cost of each call; NaN for what is no call."""
-        measures = self._measures(len(events))
-        costs = np.full(len(events), np.nan)
-        calls = np.flatnonzero([event.kind is Kind.CALL for event in events])
-        batch = Batch([events[i] for i in calls.tolist()])
-        for signal in self.signals:
-            measures[calls, self.catalogue.columns[signal.metric]] = signal.measure(batch)
-        costs[calls] = [np.nan if (cost := self.prices.cost(event)) is None else cost for event in batch.events]
-        return measures, costs
 
     def _count(
         self,
@@ -235,53 +260,72 @@ class Processor:
         times: Floats,
         clock: Floats,
         late: NDArray[np.bool_],
-        measures: Floats,
-        costs: Floats,
+        measured: Measures,
     ) -> None:
-        """Add the events that are in time to windows, tasks and versions."""
+        """Add the events that are in time to windows and trackers; versions, rules and money count late ones too."""
         self.versions.observe(events)
-        live = np.array([event.shadow_of is None for event in events], bool) & ~late
-        dims = [self.segments.dims(event) for event in events]
-        keys = [(event.service, event.environment, *dim) for event, dim in zip(events, dims, strict=True)]
-        groups = self.segments.assign_dims([keys[i] for i in np.flatnonzero(live).tolist()])
-        if len(groups):
-            self.windows.add(times[live], groups, measures[live])
         watermarks = (clock - self.windows.lateness).tolist()
-        closed: list[Task] = []
-        for i in np.flatnonzero(live).tolist():
-            closed += self._tasks.observe(events[i], dims[i], float(costs[i]), watermarks[i])
-        self._add_tasks(closed)
+        for event, charge, watermark in zip(events, measured.charges, watermarks, strict=True):
+            self.trackers.arrive(event, charge, watermark)
+        dims = [self.segments.dims(event) for event in events]
+        for i in np.flatnonzero(~late).tolist():
+            said = self.trackers.observe(events[i], dims[i], measured.charges[i], watermarks[i])
+            for metric, value in said.items():
+                measured.values[i, self.catalogue.columns[metric]] = value
+        live = np.flatnonzero(np.array([event.shadow_of is None for event in events], bool) & ~late)
+        groups = self.segments.assign_dims(
+            [(events[i].service, events[i].environment, *dims[i]) for i in live.tolist()]
+        )
+        self.windows.add(times[live], groups, measured.values[live])
+        for found in self.vectors.measure([events[i] for i in live.tolist()], times[live], groups):
+            self.windows.add_vectors(*found)
+        self._add_figures(self.trackers.figures())
 
-    def _add_tasks(self, tasks: Sequence[Task]) -> None:
-        if not tasks:
+    def _add_figures(self, figures: Sequence[Figure]) -> None:
+        numbered = [
+            (figure, number) for figure in figures if (number := self.catalogue.number(figure.metric)) is not None
+        ]
+        if not numbered:
             return
-        measures = self._measures(len(tasks))
-        measures[:, self.catalogue.columns["cost_per_task"]] = [task.cost for task in tasks]
-        measures[:, self.catalogue.columns["calls_per_task"]] = [task.calls or np.nan for task in tasks]
-        groups = self.segments.assign_dims([(task.service, task.environment, *task.dims) for task in tasks])
-        self.windows.add(np.array([task.closed_at for task in tasks]), groups, measures)
-        self._counters.tasks += len(tasks)
+        groups = self.segments.assign_dims([(f.service, f.environment, *f.dims) for f, _ in numbered])
+        self.windows.add_figures(
+            np.array([figure.time for figure, _ in numbered]),
+            groups,
+            np.array([number for _, number in numbered], np.int64),
+            np.array([figure.value for figure, _ in numbered]),
+        )
 
     def _close(
         self,
         events: list[Interaction],
-        measures: Floats,
-        costs: Floats,
+        measured: Measures,
         late: NDArray[np.bool_],
         everything: bool = False,
     ) -> Step:
         """Close what the watermark has passed and let the detectors and the incidents see it, window by window."""
-        self._add_tasks(self._tasks.expire(self.windows.watermark))
+        self.trackers.expire(self.windows.watermark)
+        self._add_figures(self.trackers.figures())
+        self._findings.add(self._told(verdict) for verdict in self.trackers.found())
         windows = self.windows.close(everything)
         verdicts: list[Verdict] = []
         changes: list[Change] = []
         for window in windows:
-            found = self.monitor.observe(window)
+            found = self.monitor.observe(window) + self._findings.due(window.end)
             verdicts += found
             changes += self.incidents.apply(found, self._context(found), window.end) if found else []
             changes += [] if found else self.incidents.tick(window.end, self._context(found))
         self._counters.windows += len(windows)
-        return Step(events, measures, costs, late, windows, verdicts, changes)
+        return Step(events, measured, late, windows, verdicts, changes, self.trackers.spent())
+
+    def _told(self, verdict: Verdict) -> Verdict:
+        """Return what a rule found as it may be told: within its cap, its values masked."""
+        series = verdict.series
+        segment = tuple((name, self._descriptions.text(value) or "") for name, value in series.segment)
+        return msgspec.structs.replace(
+            self.monitor.capped(verdict),
+            series=msgspec.structs.replace(series, segment=segment),
+            reason=self._descriptions.text(verdict.reason) or "",
+        )
 
     def _context(self, verdicts: Sequence[Verdict]) -> Context:
         return Context(levels=self._http_levels, versions=self._suspects(verdicts))
@@ -308,15 +352,6 @@ class Processor:
             )
             for v in sorted(seen)
         ]
-
-
-def _build_signals(settings: Settings) -> list[Signal]:
-    off = set(settings.detection.metrics_off)
-    chosen = {name: signal for name, signal in SIGNALS.items() if name not in off}
-    return [
-        SchemaViolation(settings.ingest.schemas) if signal is SchemaViolation else signal()
-        for signal in chosen.values()
-    ]
 
 
 def _group_limit(settings: Settings, catalogue: Catalogue) -> int:

@@ -12,8 +12,11 @@ from typing import Protocol
 import numpy as np
 
 from undertow.drift.catalogue import Catalogue
+from undertow.drift.categories import Categories
 from undertow.drift.interaction import Scalar
+from undertow.drift.metrics import Family
 from undertow.drift.segments import Group
+from undertow.drift.statistics.proportions import Floats
 from undertow.drift.versions import SeenVersion
 from undertow.pipelines.dead_letters import DeadLetter
 from undertow.pipelines.processor import Step
@@ -27,7 +30,8 @@ from undertow.pipelines.rows import (
     verdict_columns,
     version_columns,
 )
-from undertow.pipelines.window_rows import window_columns
+from undertow.pipelines.spend_report import spend_columns
+from undertow.pipelines.window_rows import mix_columns, window_columns
 
 __all__ = ["Recorder"]
 
@@ -52,8 +56,9 @@ class Recorder:
         labels: LabelPolicy,
         user_hash: Callable[[str], str],
         catalogue: Catalogue,
+        categories: Categories,
     ) -> None:
-        self._catalogue = catalogue
+        self._catalogue, self._categories = catalogue, categories
         self._tables, self._redactor, self._labels, self._user_hash = tables, redactor, labels, user_hash
         self._steps: list[Step] = []
         self._letters: list[DeadLetter] = []
@@ -66,15 +71,16 @@ class Recorder:
 
     def write(self, token: str, groups: Sequence[Group], versions: Sequence[SeenVersion]) -> None:
         """Write everything gathered as one block a table, and forget it."""
+        windows = [window for step in self._steps for window in step.windows]
         blocks = {
             "interactions": self._interactions(),
-            "windows": window_columns(
-                [window for step in self._steps for window in step.windows], groups, self._catalogue
-            ),
+            "windows": window_columns(windows, groups, self._catalogue),
+            "mixes": mix_columns(windows, groups, self._catalogue, self._categories),
             "verdicts": verdict_columns([verdict for step in self._steps for verdict in step.verdicts]),
             "incidents": incident_columns([change.incident for step in self._steps for change in step.changes]),
             "dead_letters": dead_letter_columns(self._letters),
             "versions": self._versions(versions),
+            "spend": spend_columns([row for step in self._steps for row in step.spent]),
         }
         for table, columns in blocks.items():
             self.rows += self._tables.insert(table, columns, f"{table}:{token}")
@@ -85,11 +91,23 @@ class Recorder:
         events = [event for step in self._steps for event in step.events]
         if not events:
             return {}
-        values = np.concatenate([step.measures for step in self._steps])
+        values = np.concatenate([step.measured.values for step in self._steps])
         measures = {name: values[:, column] for name, column in self._catalogue.columns.items()}
-        measures["cost"] = np.concatenate([step.costs for step in self._steps])
+        measures["cost"] = np.concatenate([step.measured.costs for step in self._steps])
         measures["late"] = np.concatenate([step.late for step in self._steps]).astype(np.float64)
-        return interaction_columns(events, measures, self._redactor.text, self._user_hash, self._kept)
+        return interaction_columns(
+            events, measures, self._redactor.text, self._user_hash, self._kept, self._classified(values)
+        )
+
+    def _classified(self, values: Floats) -> list[dict[str, str]]:
+        """Return what category each event was found to be in, by metric."""
+        found: list[dict[str, str]] = [{} for _ in values]
+        for metric, column in self._catalogue.columns.items():
+            if self._catalogue.metric(self._catalogue.numbers[metric]).family is Family.CATEGORY:
+                said = np.flatnonzero(~np.isnan(values[:, column]))
+                for row, number in zip(said.tolist(), values[said, column].tolist(), strict=True):
+                    found[row][metric] = self._categories.name(int(number))
+        return found
 
     def _versions(self, versions: Sequence[SeenVersion]) -> Columns:
         columns = version_columns(sorted(versions, key=lambda v: -v.last_seen)[:_LATEST_VERSIONS])

@@ -54,8 +54,8 @@ class FileReport(msgspec.Struct, kw_only=True):
     """What can be watched of a file.
 
     `format` is "native" or "foreign" (read through the settings' map or the proposed one); `presence` is the share of
-    events that carry each field; `dropped` counts unknown fields that were not kept; `complete` is False when the file
-    has more records than were looked at.
+    events that carry each field; `own` says, a line each, what the user's own metrics and scores find; `dropped` counts
+    unknown fields that were not kept; `complete` is False when the file has more records than were looked at.
     """
 
     path: str
@@ -67,6 +67,7 @@ class FileReport(msgspec.Struct, kw_only=True):
     presence: dict[str, float]
     metrics: list[Metric]
     gaps: list[Gap]
+    own: list[str]
     slices: list[Slices]
     order: TimeOrder | None
     proposal: dict[str, str]

@@ -54,6 +54,7 @@ def interaction_columns(
     redact: Redact,
     user_hash: Callable[[str], str],
     labels: Labels | None = None,
+    categories: Sequence[Mapping[str, str]] | None = None,
 ) -> Columns:
     """Return the columns of `interactions`.
 
@@ -69,6 +70,8 @@ def interaction_columns(
         Keyed hash of who asks.
     labels
         What may be kept of attributes and configuration, as texts; by default all of it.
+    categories
+        Metric → category of each event.
     """
     labels = labels or as_texts
     columns: Columns = {name: [text or "" for text in texts] for name, texts in _fields(events, _TEXTS)}
@@ -84,6 +87,7 @@ def interaction_columns(
     columns["http_status"] = [
         event.http_status if event.http_status and event.http_status > 0 else 0 for event in events
     ]
+    columns["categories"] = categories or [{}] * len(events)
     columns["scores"] = [event.scores or {} for event in events]
     columns["error"] = [redact(event.error) or "" if event.error else "" for event in events]
     columns["input"] = [redact(text_of(event.input)) or "" if event.input else "" for event in events]
@@ -176,6 +180,7 @@ def _measured(events: Sequence[Interaction], measures: Mapping[str, NDArray[np.f
         "schema_valid": 1.0 - measures.get("schema_violation_rate", unknown),
         "cost": cost,
         "cost_source": _SOURCES[source],
+        "looping": measures.get("loop_rate", unknown),
         "late": np.nan_to_num(measures.get("late", unknown)),
     }
 

@@ -10,18 +10,26 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from undertow.drift import metrics, own_metric, rule
+from undertow.drift.declared import read_declared
+
 __all__ = [
     "Alerts",
     "Budget",
     "Detection",
+    "Embeddings",
+    "Fleet",
     "Ingest",
+    "OwnMetric",
     "PagerDuty",
     "Price",
+    "Rule",
     "Secret",
     "Settings",
     "SettingsError",
@@ -98,7 +106,7 @@ class Detection(_Section, frozen=True):
     detector: dict[str, str] = {}  # metric → "adwin" | "page_hinkley" | "kswin" instead of the default
     metrics_off: list[str] = []
     band: dict[str, NotNegative] = {}  # metric → benign wander δ
-    page_from: dict[str, Annotated[float, msgspec.Meta(gt=1, lt=1e6)]] = {}  # metric → smallest effect worth a page
+    page_from: dict[str, Positive] = {}  # metric → smallest effect worth a page
 
 
 class Budget(_Section, frozen=True):
@@ -148,12 +156,56 @@ class Store(_Section, frozen=True):
     commit_records: PositiveInt = 32_768  # … or so many records, whichever comes first
 
 
+class OwnMetric(_Section, frozen=True):
+    """A metric of the user's own: a pattern gives a rate, a field a mean."""
+
+    pattern: str | None = None  # RE2; the share of texts that match
+    on: Literal["output", "input"] = "output"
+    field: str | None = None  # attributes.x, config.x, scores.x, output.path.into.json, turn …
+    scale: Literal["linear", "log"] = "linear"  # "log" for amounts ≥ 0 with a long tail
+    harm: Literal["up", "down", "both", "none"] = "both"
+    unit: str = ""
+
+
+class Rule(_Section, frozen=True):
+    """What must not happen even once: a pair of values, a pattern, or a number."""
+
+    fields: tuple[str, ...] = ()  # two dimensions, and one of the next three
+    equal: bool = False
+    allowed: dict[str, list[str]] = {}  # value of the first → the only values of the second; * is any text
+    forbidden: list[list[str]] = []
+    pattern: str | None = None
+    on: Literal["output", "input"] = "output"
+    number: str | None = None
+    above: float | None = None
+    times: float | None = None  # so many times what 999 of 1,000 calls of its operation stay below
+
+
+class Fleet(_Section, frozen=True):
+    """Which versions should be live."""
+
+    grace_s: Positive = 3600.0  # two versions side by side for longer are told
+    min_share: Annotated[float, msgspec.Meta(gt=0, lt=0.5)] = 0.02  # less of an operation's traffic is not live
+    ignore: list[str] = []  # parts that differ from call to call by design; entries of `config` by their key
+    declared_file: str | None = None  # TOML: what should be live, by service
+
+
+class Embeddings(_Section, frozen=True):
+    """What texts are about: where vectors come from, and what computing them may cost."""
+
+    source: str = "static"  # ships; or "sentence-transformers:NAME", "event" (only carried vectors), "off"
+    coordinates: Annotated[int, msgspec.Meta(ge=1, le=16_384)] | None = None  # of carried vectors; others are left out
+    events_per_s: Positive | None = None  # embedded per second of event time; by default half a core's work
+
+
 class Price(_Section, frozen=True):
-    """US dollars per million tokens, on top of the shipped table."""
+    """US dollars per million tokens, on top of the shipped table; a price that changes is a list of these."""
 
     input: NotNegative
     output: NotNegative
-    cached: NotNegative | None = None
+    cached: NotNegative | None = None  # read from the provider's cache; by default as plain input
+    cache_write: NotNegative | None = None  # written to it
+    since: date | None = None  # the day (UTC) from which it holds; by default always
 
 
 class Settings(_Section, frozen=True):
@@ -165,12 +217,38 @@ class Settings(_Section, frozen=True):
     budget: Budget = Budget()
     alerts: Alerts = Alerts()
     store: Store = Store()
-    prices: dict[str, Price] = {}
+    metrics: dict[str, OwnMetric] = {}
+    rules: dict[str, Rule] = {}
+    extreme_times: NotNegative = 20.0  # an answer so many times beyond the usual is told by itself; 0 turns it off
+    fleet: Fleet = Fleet()
+    embeddings: Embeddings = Embeddings()
+    prices: dict[str, Price | list[Price]] = {}
+    retirement: dict[str, date] = {}  # model, or "provider/model" → the day (UTC) on which it is switched off
 
     @property
     def folder(self) -> Path:
         """The data folder as a path."""
         return Path(self.data)
+
+    @property
+    def own_metrics(self) -> list[own_metric.OwnMetric]:
+        """The metrics of the user's own, checked."""
+        return [own_metric.OwnMetric(name, **msgspec.structs.asdict(own)) for name, own in self.metrics.items()]
+
+    @property
+    def hard_rules(self) -> list[rule.Rule]:
+        """The rules, checked: those that ship and the user's."""
+        shipped = rule.extremes(self.extreme_times) if self.extreme_times else []
+        return [*shipped, *(rule.Rule(name, **msgspec.structs.asdict(own)) for name, own in self.rules.items())]
+
+    @property
+    def declared_versions(self) -> dict[str, dict[str, frozenset[str]]]:
+        """What should be live, by service; nothing without a file that says so."""
+        file = self.fleet.declared_file
+        try:
+            return read_declared(tomllib.loads(Path(file).read_text())) if file else {}
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"[fleet] declared_file = '{file}' cannot be used: {error}") from error
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -192,7 +270,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
 
 
 def parse(text: str, environ: Mapping[str, str] | None = None, name: str = "undertow.toml") -> Settings:
-    r"""Parse the text of a settings file.
+    r"""Parse the text of a settings file, and make its own metrics known to all that shows or tells them.
 
     Examples
     --------
@@ -210,9 +288,12 @@ def parse(text: str, environ: Mapping[str, str] | None = None, name: str = "unde
     _refuse_unknown(raw, Settings, name, "")
     _read_secret_files(raw, name)
     try:
-        return msgspec.convert(raw, Settings, strict=False)
-    except msgspec.ValidationError as error:
+        settings = msgspec.convert(raw, Settings, strict=False)
+        _ = settings.hard_rules  # refuses what it cannot use
+        metrics.declare(own.metric for own in settings.own_metrics)
+    except ValueError as error:
         raise SettingsError(f"{name}: {error}") from error
+    return settings
 
 
 def _overlay(raw: dict[str, Any], environ: Mapping[str, str]) -> None:

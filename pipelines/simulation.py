@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from undertow.drift.metrics import METRICS
 from undertow.pipelines.simulator import INCIDENTS, Incident, Scenario, ScenarioError, truth, write
 
-__all__ = ["Plan", "catalogue", "planted", "purpose", "scenario", "seen_by", "write_to"]
+__all__ = ["Plan", "catalogue", "planted", "purpose", "scenario", "write_to"]
 
 DEFAULT_SHARE = 0.6  # of the traffic goes by before an incident that says no time of its own
 _HOUR_S = 3600.0
@@ -60,17 +59,6 @@ def purpose(incident: Incident) -> str:
     """Return what the incident does, in one sentence."""
     told = (incident.__doc__ or incident.cause).strip()  # interpreters may be told to drop docstrings
     return told.splitlines()[0]
-
-
-def seen_by(incident: Incident) -> tuple[list[str], list[str]]:
-    """Return which of the metrics that the incident moves are followed, and which are not followed yet.
-
-    Examples
-    --------
-    >>> seen_by(INCIDENTS["key_rename"])
-    (['schema_violation_rate'], ['output_structure'])
-    """
-    return [name for name in incident.metrics if name in METRICS], [n for n in incident.metrics if n not in METRICS]
 
 
 def scenario(
@@ -129,11 +117,9 @@ def write_to(scenario: Scenario, output: str) -> int:
 
 
 def _entry(name: str, incident: Incident) -> list[str]:
-    followed, missing = seen_by(incident)
     where = ", ".join(f"{dimension}={value}" for dimension, value in incident.segment.items()) or "all traffic"
-    shown = f"shown by {', '.join(followed)}" if followed else "a null: nothing must page"
-    absent = f"; not followed yet: {', '.join(missing)}" if missing else ""
-    return [f"{name:<18} {purpose(incident)}", f"{'':<18} {where}; {shown}{absent}"]
+    shown = f"shown by {', '.join(incident.metrics)}" if incident.metrics else "a null: nothing must page"
+    return [f"{name:<18} {purpose(incident)}", f"{'':<18} {where}; {shown}"]
 
 
 def _seconds(text: str, whole: str) -> float:

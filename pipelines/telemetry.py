@@ -57,6 +57,10 @@ class _StatusCollector(Collector):
         for state, count in status.get("states", {}).items():
             states.add_metric([state], float(count))
         yield states
+        limits = CounterMetricFamily("undertow_limits", "What was left out at a limit", labels=["limit"])
+        for limit, count in status.get("limits", {}).items():
+            limits.add_metric([limit], float(count))
+        yield limits
 
 
 def registry(status: Callable[[], Mapping[str, Any]]) -> CollectorRegistry:
