@@ -7,17 +7,22 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PACKAGES := drift alerts dashboards pipelines
 FILES   := $(sort $(shell find $(PACKAGES) -type f ! -name '*.pyc'))
 
-.PHONY: help demo test check bench setup clean FORCE
+EXTRA   := .venv-embeddings
+
+.PHONY: help demo test test-embeddings check bench setup clean FORCE
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
 
 demo: setup  ## an incident in live traffic, its page and a report, in under a minute
 	$(BIN)/undertow demo
 
-test: check  ## everything that must hold: the checks, then all tests
+test: check $(if $(CI),test-embeddings)  ## everything that must hold: the checks, then all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-embeddings: $(EXTRA)/.installed  ## what needs PyTorch (7 GB), in a folder of its own; part of `make test` where CI is set
+	UNDERTOW_TEST_EXTRAS=1 $(EXTRA)/bin/python -m pytest tests/conformance/test_embedders.py
 
 check: setup  ## style, types, and which file may import which
 	$(BIN)/ruff check .
@@ -32,7 +37,7 @@ bench: setup  ## speed and memory
 setup: $(VENV)/.installed  ## what the others need, in .venv; again only when it must be
 
 clean:  ## forget the setup
-	rm -rf $(VENV) build
+	rm -rf $(VENV) $(EXTRA) build
 
 $(VENV)/.installed: $(VENV)/.locked $(VENV)/.files pyproject.toml
 	$(PIP) install --no-deps --no-build-isolation --config-settings editable_mode=strict --editable .
@@ -49,3 +54,11 @@ $(VENV)/.locked: requirements.lock
 # changes only when one comes or goes.
 $(VENV)/.files: $(VENV)/.locked FORCE
 	@printf '%s\n' $(FILES) | cmp -s - $@ || printf '%s\n' $(FILES) > $@
+
+# Not strict: no type checker looks at it, and so new files need no new install.
+$(EXTRA)/.installed: requirements-embeddings.lock pyproject.toml
+	@$(PYTHON) -m venv $(EXTRA)
+	@echo "fetching 3 GB of wheels into $(EXTRA), once"
+	$(EXTRA)/bin/python -m pip --disable-pip-version-check --quiet install --requirement requirements-embeddings.lock
+	$(EXTRA)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Generator
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is loaded: the workers share the cores already
+
 import pytest
 from hypothesis import settings
 from outside import LEFT_OUT, browser, needed_data

@@ -1,6 +1,7 @@
-"""Speed and memory of the main job: `python -m tests.bench [speed|memory] [--events N]`.
+"""Speed and memory of the main job, cost and quality of signals: `python -m tests.bench [speed|memory|signals]`.
 
-Times are CPU seconds of this process, the median of three runs: a busy machine changes them less than wall clock.
+`signals` measures every block of docs/signals.md and writes it there; one alone goes by its name, such as `costs`.
+Times are CPU seconds of this process: a busy machine changes them less than wall clock.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.blocks import BLOCKS, rewrite
 from undertow.pipelines.app import opened
 from undertow.pipelines.settings import Settings
 from undertow.pipelines.simulator import Scenario, write
@@ -24,18 +26,23 @@ from undertow.pipelines.wire.native import NativeDecoder
 RATE_PER_S = 200.0
 RUNS = 3
 SAMPLES = 20
+PARTS = ("speed", "memory", "signals", *BLOCKS)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=["speed", "memory"], default=["speed", "memory"])
-    parser.add_argument("--events", type=int, help="default: 300,000 for speed, 1,000,000 for memory")
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"{', '.join(PARTS)}; by default all")
+    parser.add_argument("--events", type=int, help="default: 300,000 for speed, 1,000,000 for memory, 60,000 for costs")
     asked = parser.parse_args()
+    if unknown := [name for name in asked.what if name not in PARTS]:
+        parser.error(f"no benchmark named '{unknown[0]}'; known: {', '.join(PARTS)}")
+    what = asked.what or ["speed", "memory", "signals"]
     with tempfile.TemporaryDirectory() as folder:
-        if "speed" in asked.what:
+        if "speed" in what:
             speed(Path(folder), asked.events or 300_000)
-        if "memory" in asked.what:
+        if "memory" in what:
             memory(Path(folder), asked.events or 1_000_000)
+    rewrite([name for name in BLOCKS if name in what or "signals" in what], asked.events or 60_000, print)
 
 
 def speed(folder: Path, events: int) -> None:

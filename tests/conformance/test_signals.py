@@ -7,22 +7,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from undertow.drift.interaction import Interaction, Message, ToolCall
+from undertow.drift.interaction import Document, Interaction, Message, ToolCall
 from undertow.drift.metrics import METRICS, Family
 from undertow.drift.prices import Price, PriceTable
 from undertow.drift.signal import Batch, Signal
-from undertow.drift.signals import SIGNALS
+from undertow.drift.signals import CATEGORIES, SIGNALS, VECTORS
 from undertow.drift.signals.cost import CallCost
 
 ALL: dict[str, Signal] = {name: signal() for name, signal in SIGNALS.items()}
 ALL["cost"] = CallCost(PriceTable({"m": Price(input=1.0, output=2.0)}))
 
+PARTLY = "I can't tell you how to pick the lock itself, but here is how a locksmith opens a door without harming it: …"
 TEXTS: list[Any] = [
     None,
     "",
     " ",
     "Sure, here you go.",
     "I’m sorry, but I can’t help with that.",
+    PARTLY,
     '{"a": 1}',
     '```json\n{"a": [[[[1]]]]}\n```',
     "[" * 5000,
@@ -33,6 +35,10 @@ TEXTS: list[Any] = [
     [Message("user", None), Message("assistant", [None, 7, {}, {"type": None}, {"text": 5}, "plain"])],
     [Message("ASSISTANT", [{"type": "refusal", "refusal": "No."}])],
 ]
+FIND = {
+    "type": "function",
+    "function": {"name": "find", "parameters": {"type": "object", "properties": {"q": {"type": "string"}}}},
+}
 CHOICES: dict[str, list[Any]] = {
     "input": TEXTS,
     "output": TEXTS,
@@ -40,7 +46,14 @@ CHOICES: dict[str, list[Any]] = {
     "error": [None, "", "timeout"],
     "http_status": [None, 0, 200, 429, 503],
     "refused": [None, True, False],
-    "tool_calls": [None, [], [ToolCall("find", {"q": 1})]],
+    "tools": [None, "hash", [FIND]],
+    "tool_calls": [
+        None,
+        [],
+        [ToolCall("find", {"q": 1})],
+        [ToolCall("find", {"q": "one"}, error="no")],
+        [ToolCall("find", {}, result=1)],
+    ],
     "response_schema": [
         None,
         {},
@@ -51,10 +64,15 @@ CHOICES: dict[str, list[Any]] = {
     ],
     "input_tokens": [None, 0, 12],
     "output_tokens": [None, 0, 12],
-    "reasoning_tokens": [None, 12],
+    "cached_tokens": [None, 0, 5],
+    "reasoning_tokens": [None, 0, 12],
     "latency": [None, 0.0, 1e-9, 3.5],
+    "time_to_first_token": [None, 0.0, 0.7],
     "cost": [None, 0.0, 0.1],
     "model": [None, "m", "unknown"],
+    "response_model": [None, "m"],
+    "stop_sequence": [None, "###"],
+    "documents": [None, [], [Document("d", 0.7)], [Document("d"), Document("e", 0.1)]],
 }
 
 
@@ -80,8 +98,9 @@ def test_one_number_an_event_and_only_what_the_family_allows(signal: Signal) -> 
     assert values.dtype == np.float64
     said = values[~np.isnan(values)]
     assert np.isfinite(said).all()
-    assert (said >= 0).all()
-    if signal.metric in METRICS and METRICS[signal.metric].family is Family.RATE:
+    family = METRICS[signal.metric].family if signal.metric in METRICS else Family.POSITIVE
+    assert family is Family.SCORE or (said >= 0).all()
+    if family is Family.RATE:
         assert set(said) == {0.0, 1.0}, "a rate that never takes both values proves nothing"
     else:
         assert len(set(said)) > 1
@@ -130,5 +149,6 @@ def test_the_table_files_each_signal_under_its_own_metric(name: str) -> None:
 
 
 def test_every_metric_of_single_calls_has_its_signal() -> None:
-    of_calls = {name for name in METRICS if "." not in name and not name.endswith("_per_task")}
-    assert set(SIGNALS) == of_calls
+    together = {"loop_rate", "disagreement_rate", "cost_per_task", "calls_per_task", "tools_per_task", "depth"}
+    together |= {"calls_so_far"}  # what events say only together
+    assert {*SIGNALS, *CATEGORIES, *VECTORS} | together == {name for name in METRICS if "." not in name}

@@ -44,7 +44,7 @@ def empty_tables(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "store" in request.fixturenames:
         client = request.getfixturevalue("store")._writer
-        for table in ("interactions", "windows", "verdicts", "incidents", "dead_letters", "versions"):
+        for table in ("interactions", "windows", "verdicts", "incidents", "dead_letters", "versions", "spend", "mixes"):
             client.command(f"TRUNCATE TABLE {table}")
 
 
@@ -174,7 +174,7 @@ def test_an_empty_block_inserts_nothing(store: Store) -> None:
 def test_every_column_of_every_table_says_what_it_is(store: Store) -> None:
     undocumented = "SELECT table, name FROM system.columns WHERE database = 'undertow' AND comment = ''"
     assert store.query(undocumented).rows == []
-    assert store.query("SELECT count() FROM system.tables WHERE database = 'undertow' AND comment != ''").rows == [(7,)]
+    assert store.query("SELECT count() FROM system.tables WHERE database = 'undertow' AND comment != ''").rows == [(9,)]
 
 
 def test_query_binds_parameters(store: Store) -> None:
@@ -296,7 +296,7 @@ from undertow.pipelines import settings
 from undertow.pipelines.clickhouse import Store, StoreError
 from undertow.pipelines.schema import schema_text
 shipped = Path(sys.argv[2]).read_text()
-second = shipped + "\\n-- version: 3\\nALTER TABLE versions ADD COLUMN IF NOT EXISTS note String COMMENT 'A note';\\n"
+second = shipped + "\\n-- version: 4\\nALTER TABLE versions ADD COLUMN IF NOT EXISTS note String COMMENT 'A note';\\n"
 def opened(schema=None, days=30):
     return Store.open(settings.Store(retention_days=days), Path(sys.argv[1]), schema)
 """
@@ -325,8 +325,8 @@ with opened(second) as store:
     print("open again")
 """
     first, again, refusal, last = run(tmp_path, program)
-    assert first == again == "[('s', '')] [(1,), (2,), (3,)]"
-    assert refusal.startswith("the store has schema version 3, this Undertow knows versions up to 2: it was written by")
+    assert first == again == "[('s', '')] [(1,), (2,), (3,), (4,)]"
+    assert refusal.startswith("the store has schema version 4, this Undertow knows versions up to 3: it was written by")
     assert last == "open again"
 
 
@@ -354,7 +354,7 @@ except StoreError as error:
 with opened(second) as store:
     print(store.query("SELECT version FROM meta").rows)
 """
-    assert run(tmp_path, program) == ["True", "[(1,), (2,), (3,)]"]
+    assert run(tmp_path, program) == ["True", "[(1,), (2,), (3,), (4,)]"]
 
 
 def test_statements_of_the_schema_may_run_twice() -> None:

@@ -17,7 +17,7 @@ from undertow.pipelines.simulator import Scenario, write
 
 EVENTS_PER_S, SECONDS = 13.5, 7200
 KILLS = 20
-PATIENCE_S = 240
+PATIENCE_S = 900
 
 
 @pytest.fixture(scope="module")

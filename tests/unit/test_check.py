@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from undertow.drift.metrics import METRICS
-from undertow.pipelines.check import HIDES, FileReport, explain_settings, inspect_file, render
+from undertow.pipelines.check import FileReport, explain_settings, inspect_file, render
+from undertow.pipelines.gaps import HIDES
 from undertow.pipelines.settings import Settings, parse
 from undertow.pipelines.source import SourceError
 

@@ -41,7 +41,7 @@ def _stored(policy: Literal["none", "redacted", "full"], event: Interaction) -> 
     settings = Settings(ingest=Ingest(content=policy))
     processor, tables = Processor(settings, PriceTable()), _Tables()
     labels = LabelPolicy(policy, [], settings.detection.dimensions)
-    recorder = Recorder(tables, Redactor(policy), labels, str, processor.catalogue)
+    recorder = Recorder(tables, Redactor(policy), labels, str, processor.catalogue, processor.categories)
     recorder.add(processor.step([event], [0]))
     recorder.write("1", processor.segments.groups, processor.versions.all())
     return tables.blocks

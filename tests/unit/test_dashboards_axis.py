@@ -1,6 +1,7 @@
 """Axes hold their data, have round ticks that tell apart, and are logarithmic only where they must be."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -56,7 +57,7 @@ def test_times_have_few_round_ticks_inside_the_period(start: float, length: floa
     ticks = time_ticks(start, start + length)
     assert len(ticks) <= 8
     assert all(start <= t <= start + length for t, _ in ticks)
-    assert len({label for _, label in ticks}) == len(ticks)
+    assert all(one != other for (_, one), (_, other) in pairwise(ticks))  # 12:00 may come again, after another day
 
 
 @pytest.mark.parametrize(

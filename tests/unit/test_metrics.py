@@ -16,7 +16,9 @@ def test_every_metric_says_all_that_is_asked_of_it(name: str) -> None:
     assert metric.harm in {"up", "down", "both", "none"}
     assert metric.unit
     assert metric.title
-    assert 0 < metric.band < metric.page_from - 1 < metric.season
+    as_ratio = metric.family in {Family.RATE, Family.POSITIVE}
+    assert 0 < metric.band < metric.season
+    assert metric.page_from - as_ratio > 0
     assert metric.floor > 0
     assert math.isfinite(metric.floor)
 

@@ -47,9 +47,9 @@ def counts(windows: list[ClosedWindow], metric: str) -> dict[float, int]:
 def test_a_call_is_measured_and_counted_in_its_window() -> None:
     mine = processor()
     step = take(mine, call(1, 5.0, output="Hello", latency=0.5, refused=False), call(2, 7.0))
-    assert step.measures[0, COLUMN["output_length"]] == 5
-    assert step.measures[0, COLUMN["refusal_rate"]] == 0
-    assert math.isnan(step.measures[1, COLUMN["latency"]])
+    assert step.measured.values[0, COLUMN["output_length"]] == 5
+    assert step.measured.values[0, COLUMN["refusal_rate"]] == 0
+    assert math.isnan(step.measured.values[1, COLUMN["latency"]])
     assert step.windows == []
     later = take(mine, call(3, 31.0, latency=0.5))
     assert counts(later.windows, "latency") == {0.0: 1}
@@ -83,18 +83,18 @@ def test_a_late_event_is_marked_and_counted_and_left_out() -> None:
 def test_a_shadow_call_is_measured_and_stays_out_of_the_windows_of_live_traffic() -> None:
     mine = processor()
     step = take(mine, call(1, 5.0, latency=0.5), call(2, 5.0, latency=9.0, shadow_of="1", cost=1.0))
-    assert step.measures[1, COLUMN["latency"]] == 9.0
+    assert step.measured.values[1, COLUMN["latency"]] == 9.0
     closed = mine.finish().windows
     assert counts(closed, "latency") == {0.0: 1}
     assert sum(counts(closed, "calls_per_task").values()) == 1
 
 
-@pytest.mark.parametrize("kind", [Kind.TOOL, Kind.SCORE, Kind.CHANGE])
+@pytest.mark.parametrize("kind", [Kind.SCORE, Kind.CHANGE])
 def test_what_is_no_call_has_no_measures_of_calls(kind: Kind) -> None:
     mine = processor()
     step = take(mine, call(1, 5.0, kind=kind, latency=0.5, error="timeout", output="Deployed v2"))
-    assert np.isnan(step.measures).all()
-    assert np.isnan(step.costs).all()
+    assert np.isnan(step.measured.values).all()
+    assert np.isnan(step.measured.costs).all()
     assert all(not len(window.cells.keys) for window in mine.finish().windows)
 
 
@@ -105,8 +105,8 @@ def test_calls_are_priced_and_an_unknown_model_is_not_free() -> None:
         call(2, 1.0, cost=0.25),
         call(3, 1.0, model="unknown", input_tokens=1000),
     )
-    assert step.costs[:2].tolist() == [0.003, 0.25]
-    assert math.isnan(step.costs[2])
+    assert step.measured.costs[:2].tolist() == [0.003, 0.25]
+    assert math.isnan(step.measured.costs[2])
 
 
 def test_a_task_counts_once_where_it_ends() -> None:
@@ -175,11 +175,18 @@ def test_a_page_tells_that_http_stayed_green_and_which_version_is_the_suspect() 
     changes = [change for step in steps for change in step.changes]
     assert changes
     incident = changes[-1].incident
-    assert {verdict.series.metric for verdict in incident.verdicts} == {"refusal_rate"}
+    assert {verdict.series.metric for verdict in incident.verdicts if verdict.kind == "page"} == {"refusal_rate"}
     assert [(version.dimension, version.value) for version in incident.versions] == [("response_model", "m2")]
     levels = {level.metric: (level.before, level.after) for level in incident.http}
     assert levels["error_rate"] == (0.0, 0.0)
     assert levels["latency_p50"] == pytest.approx((0.5, 0.5), rel=0.02)
+
+
+def test_a_tool_says_only_whether_it_failed() -> None:
+    step = take(processor(), call(1, 5.0, kind=Kind.TOOL, latency=0.5, error="timeout"))
+    said = np.flatnonzero(~np.isnan(step.measured.values[0]))
+    assert [name for name, column in COLUMN.items() if column in said] == ["tool_error_rate"]
+    assert step.measured.values[0, COLUMN["tool_error_rate"]] == 1.0
 
 
 def test_more_traffic_and_nothing_else_is_silent() -> None:
@@ -224,8 +231,8 @@ def test_a_state_of_another_version_or_other_windows_is_refused_with_a_way_out()
 def test_metrics_that_are_off_are_not_measured() -> None:
     off = Settings(detection=Detection(metrics_off=["latency", "refusal_rate"]))
     step = take(Processor(off, PRICES), call(1, 5.0, latency=0.5, refused=True, output="x"))
-    assert np.isnan(step.measures[0, [COLUMN["latency"], COLUMN["refusal_rate"]]]).all()
-    assert step.measures[0, COLUMN["output_length"]] == 1
+    assert np.isnan(step.measured.values[0, [COLUMN["latency"], COLUMN["refusal_rate"]]]).all()
+    assert step.measured.values[0, COLUMN["output_length"]] == 1
 
 
 @pytest.mark.parametrize("enormous", [1e300, 5e-324, 0.0])

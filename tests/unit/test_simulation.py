@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from undertow.pipelines import cli
-from undertow.pipelines.simulation import Plan, catalogue, planted, scenario, seen_by, write_to
+from undertow.pipelines.simulation import Plan, catalogue, planted, scenario, write_to
 from undertow.pipelines.simulator import INCIDENTS, MONDAY, ScenarioError
 
 START = "2026-03-02T09:00:00Z"  # MONDAY
@@ -81,12 +81,6 @@ def test_the_catalogue_names_every_incident_and_what_shows_it() -> None:
     assert all(f"{name} " in text for name in INCIDENTS)
     assert all(metric in text for incident in INCIDENTS.values() for metric in incident.metrics)
     assert "nothing must page" in text.split("traffic_up_40")[1]
-
-
-def test_a_metric_that_nothing_follows_yet_is_said_to_be_missing() -> None:
-    followed, missing = seen_by(INCIDENTS["key_rename"])
-    assert (followed, missing) == (["schema_violation_rate"], ["output_structure"])
-    assert "not followed yet: output_structure" in catalogue()
 
 
 def test_the_same_seed_and_start_write_the_same_bytes(tmp_path: Path) -> None:

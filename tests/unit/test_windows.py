@@ -83,7 +83,7 @@ def test_scores_are_counted_by_their_number_whatever_their_sign() -> None:
     number = catalogue.score("mood")
     assert number is not None
     windows = Windows(catalogue, width=10, lateness=0)
-    windows.add_scores(np.array([1.0, 2.0]), np.zeros((2, 1), np.int32), np.array([number] * 2), np.array([-0.5, 0.8]))
+    windows.add_figures(np.array([1.0, 2.0]), np.zeros((2, 1), np.int32), np.array([number] * 2), np.array([-0.5, 0.8]))
     (window,) = windows.close(everything=True)
     assert window.cells.metrics.tolist() == [number, number]
     assert value_of(window.cells.bins) == pytest.approx([-0.5, 0.8], rel=0.0101)
