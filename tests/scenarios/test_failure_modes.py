@@ -112,7 +112,7 @@ def standard_errors(metric: str, before: Bins, after: Bins) -> float:
         values = [beyond(metric, values[0], before[1])(part) for part in values]
     old, new = (moments(part, counts) for part, (_, counts) in zip(values, (before, after), strict=True))
     least = 1 / after[1].sum() ** 2 if family is Family.RATE else 1e-12  # none at all is not known without error
-    return (new[0] - old[0]) / (old[1] + new[1] + least) ** 0.5
+    return float((new[0] - old[0]) / (old[1] + new[1] + least) ** 0.5)
 
 
 def beyond(metric: str, values: NDArray[np.float64], counts: NDArray[np.float64]) -> Any:
