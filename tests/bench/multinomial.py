@@ -40,8 +40,9 @@ class Null(NamedTuple):
 
 
 def zipf(categories: int, exponent: float = 1.1) -> Floats:
-    weights: Floats = 1 / np.arange(1, categories + 1) ** exponent
-    return weights / weights.sum()
+    weights = 1 / np.arange(1, categories + 1) ** exponent
+    shares: Floats = weights / weights.sum()
+    return shares
 
 
 def fixed(mix: Floats, season: float = 0.0, wander: float = 0.0, session: int = 1, rho: float = 0.0) -> Draw:
