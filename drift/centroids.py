@@ -7,6 +7,7 @@ it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -119,7 +120,8 @@ class Centroid:
         directions = counts / unevenness(scatter, self.basis.blocks)[0, : len(squares)]
         share = (squares / factors(scatter, 1.0)[0, : len(squares)]).cumsum() / counts
         most = (1 - 2 / (9 * directions) + _OUTLYING * np.sqrt(2 / (9 * directions))) ** 3  # Wilson & Hilferty 1931
-        drawn = float(np.sqrt(min(float((most / np.maximum(share, _TINY)).min()), 1.0)))
+        tame = float((most / np.maximum(share, _TINY)).min())  # below 0 where the approximation ends
+        drawn = math.sqrt(min(max(tame, 0.0), 1.0))
         if drawn == 1.0:
             return
         for columns in (Row.TAME, Row.WHITE):

@@ -14,7 +14,8 @@ class InputLength:
     changed. Cost: 0.1 µs an event. Of a list of messages all with the role `user` (or none) count: system prompts, the
     model's earlier turns and tool results never do. A conversation that is sent again with each turn therefore grows.
 
-    It cannot see a change of topic, and counts a template that the application wraps around the user's words.
+    Events without an input say nothing. It cannot see a change of topic, and counts a template that the application
+    wraps around the user's words.
 
     Examples
     --------

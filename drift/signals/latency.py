@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from undertow.drift.signal import Batch, Column, column
 
 __all__ = ["Latency"]
@@ -25,4 +27,5 @@ class Latency:
 
     def measure(self, batch: Batch) -> Column:
         """Return the latency of each call."""
-        return column([event.latency for event in batch.events])
+        seconds = column([event.latency for event in batch.events])
+        return np.where(np.isfinite(seconds) & (seconds >= 0), seconds, np.nan)

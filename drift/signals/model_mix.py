@@ -14,7 +14,7 @@ _LONGEST = 80  # characters of a name
 class ModelMix:
     """The model that answered, by its provider's own name for it; where that is not recorded, the one asked for.
 
-    Unit: share of answers by model. Harm: both ways; no mix is good by itself, and a change of it precedes others.
+    Unit: share of answers by model. Harm: none by itself: it is recorded, and a suspect when behaviour moves.
     Cost: 0.1 µs an event. Failed calls say nothing: most carry only the name asked for, and an outage would look like
     a change of models. Names above 80 characters are cut and end in a hash of the whole.
 

@@ -114,6 +114,7 @@ def test_a_rule_that_is_broken_is_told_even_by_an_event_that_came_late() -> None
 
 def test_a_new_tool_is_a_change_and_a_new_destructive_one_a_page() -> None:
     mine = trackers()
+    mine.versions.observe([event(0, 0.0, model="m")])  # as the processor shows it every event
     for n in range(150):
         shown(mine, event(n, n * 60.0, kind=Kind.TOOL, agent="coder", tool_calls=[ToolCall("read_file", {"n": n})]))
     now = 150 * 60.0
