@@ -13,9 +13,9 @@ class InputLength:
     Unit: characters (Unicode code points). Harm: both ways; a shift says that the users, or what is sent in their name,
     changed. Cost: 0.1 µs an event. Of a list of messages all with the role `user` (or none) count: system prompts, the
     model's earlier turns and tool results never do. A conversation that is sent again with each turn therefore grows.
+    Events without an input say nothing.
 
-    Events without an input say nothing. It cannot see a change of topic, and counts a template that the application
-    wraps around the user's words.
+    It cannot see a change of topic, and counts a template that the application wraps around the user's words.
 
     Examples
     --------
