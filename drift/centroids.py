@@ -19,7 +19,7 @@ from undertow.drift.scatter import BANDS, BLOCK, SCATTER, blocks_known, factors,
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.vector_profiles import VectorProfile
 
-__all__ = ["Centroid", "Row"]
+__all__ = ["Centroid", "Row", "joined"]
 
 _LONG = 500.0  # events in a long block: what lasts for minutes, like sessions, shows there
 _SLOTS = 24
@@ -163,9 +163,7 @@ class Centroid:
     @property
     def past(self) -> Floats:
         """All closed blocks as one row."""
-        row: Floats = self.rows.sum(axis=0)
-        row[Row.START] = self._slots[0, Row.START]
-        return row
+        return joined(self.rows)
 
     @property
     def learned(self) -> float:
@@ -264,6 +262,14 @@ class Centroid:
         own = {name: value for name, value in state.items() if name not in {"basis", "profile"}}
         vars(centroid).update(own)
         return centroid
+
+
+def joined(rows: Floats) -> Floats:
+    """Return rows that follow one another as one; its times are those of the first and the last."""
+    row: Floats = rows.sum(axis=0)
+    if len(rows):
+        row[Row.START], row[Row.END] = rows[0, Row.START], rows[-1, Row.END]
+    return row
 
 
 def _add(into: Floats, row: Floats) -> None:

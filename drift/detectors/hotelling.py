@@ -10,7 +10,7 @@ import numpy as np
 from undertow.drift.bases import DIMENSIONS, LEADING
 from undertow.drift.budget import Share
 from undertow.drift.catalogue import SERIES_METRICS
-from undertow.drift.centroids import Centroid, Row
+from undertow.drift.centroids import Centroid, Row, joined
 from undertow.drift.detector import Alarm, Observation, Progress, SeriesSettings
 from undertow.drift.displacements import Reading, change_point, read, scatter_along
 from undertow.drift.scatter import BLOCK, faded
@@ -149,7 +149,7 @@ class Hotelling:
         series, episode = self._followed[number], self._episodes.get(number)
         first, earliest, latest = change_point(series, reading)
         rows = series.rows[first:].copy()
-        after, learned = rows.sum(axis=0), series.rows[:first].sum(axis=0)
+        after, learned = joined(rows), joined(series.rows[:first])
         if episode and episode.is_back(series, after, self._of(number).page_from, 2.0):
             episode.back_row = after
             return self._recover(number, at, reading.statistic, limit)
@@ -174,14 +174,13 @@ class Hotelling:
         return [alarm]
 
     def _begin_episode(self, number: int, at: float, alarm: Alarm, learned: Floats, rows: Floats) -> None:
-        series, after = self._followed[number], rows.sum(axis=0)
+        series, after = self._followed[number], joined(rows)
         episode = self._episodes.setdefault(
             number, VectorEpisode(learned, alarm.before, after, alarm.changed_at, alarm.changed_to)
         )
         episode.worsen(at, after, told=alarm.kind == "page")
         series.set_aside(rows)
         fresh = after.copy()
-        fresh[Row.START], fresh[Row.END] = rows[0, Row.START], rows[-1, Row.END]
         fresh[Row.SCATTER] = faded(learned[Row.SCATTER], _REMEMBERED)
         series.restart(fresh, mean_of(after) - mean_of(learned), at)
 
