@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from undertow.drift.budget import Share
 from undertow.drift.catalogue import SERIES_METRICS
@@ -144,9 +145,9 @@ class RiverDetector(ABC):
         low, value, high = (np.exp(levels) if settings.scale == "log" else levels).tolist()
         return Estimate(value, low, high, len(array))
 
-    def pageable(self) -> int:
-        """Return 0: these series spend nothing of the budget."""
-        return 0
+    def pageable(self, since: float) -> NDArray[np.int64]:
+        """Return none: these series spend nothing of the budget."""
+        return np.zeros(0, np.int64)
 
     def progress(self, series: int) -> Progress | None:
         """Return how far the series is."""

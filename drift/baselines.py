@@ -14,19 +14,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.drift.budget import VOLUME_SPANS, volume_after, weekly_volume
 from undertow.drift.statistics.proportions import Floats
 
-__all__ = ["DAY", "WANDER_DAYS", "WANDER_FACTOR", "WANDER_MOST", "Baselines", "Slot"]
+__all__ = ["DAY", "KERNEL", "SIGHTINGS", "WANDER_DAYS", "WANDER_FACTOR", "WANDER_MOST", "Baselines", "Slot"]
 
 DAY = 86_400.0
 _SLOTS = 24
 _LAG = 0.25  # share of all events that may wait in slots before the oldest is learned
 _HOURS = 24
-_WHOLE_DAYS = 3.0  # a daily profile from less history pages by the clock
-_KERNEL = np.array([1.0, 2.0, 3.0, 2.0, 1.0])
+SIGHTINGS = 3  # whole days on which an hour was seen before its profile holds: with fewer it pages by the clock
+KERNEL = np.array([1.0, 2.0, 3.0, 2.0, 1.0])
 WANDER_DAYS = 5  # days of level needed before the day-to-day wander is estimated
 WANDER_FACTOR = 3.8  # half-width of the benign band in standard deviations of the day-to-day wander
 WANDER_MOST = float(np.log(2.0))
+_NEVER = -1.0
 
 Ints = NDArray[np.int64]
 
@@ -45,7 +47,8 @@ class Baselines:
     """Struct of arrays over series.
 
     `sums` (rows, WIDTH) is what has been learned; `slots` (rows, 24, WIDTH) the recent past, oldest first; `hours`
-    (rows, 24, 2) events and sums by hour of day (UTC); `days` the statistics of whole days' levels.
+    (rows, 24, 2) events and sums by hour of day (UTC), `sightings` (rows, 24) on how many days that hour has passed
+    with events; `days` the statistics of whole days' levels; `volumes` the recent events a second.
     """
 
     def __init__(self) -> None:
@@ -54,16 +57,20 @@ class Baselines:
         self.used: Ints = np.zeros(0, np.int64)
         self.waiting: Floats = np.zeros(0)  # events in slots that have not been learned
         self.hours: Floats = np.zeros((0, _HOURS, 2))
+        self.sightings: NDArray[np.uint8] = np.zeros((0, _HOURS), np.uint8)
+        self.hour: Floats = np.zeros(0)  # the last one with events, counted from the epoch
         self.born: Floats = np.zeros(0)
-        self.seen: Floats = np.zeros(0)
+        self.heard: Floats = np.zeros(0)  # end of the last window with events
+        self.volumes: Floats = np.zeros((0, len(VOLUME_SPANS)))
         self.days: Floats = np.zeros((0, 7))  # day, events, sum of today; count, sum, squares, noise of levels
         self.fresh: Floats = np.zeros(0)  # when the level that is followed now began
 
     def grow(self, rows: int, born: Floats) -> None:
         """Make room for `rows` series; the new ones were first seen at the times `born`."""
         for name, array in list(vars(self).items()):
-            extra = np.zeros((rows - len(array), *array.shape[1:]), array.dtype)
-            setattr(self, name, np.concatenate([array, born if name in {"born", "fresh"} else extra]))
+            fill = _NEVER if name == "hour" else 0
+            extra = np.full((rows - len(array), *array.shape[1:]), fill, array.dtype)
+            setattr(self, name, np.concatenate([array, born if name in {"born", "heard", "fresh"} else extra]))
 
     def snapshot(self) -> dict[str, Any]:
         """Return the arrays by name."""
@@ -76,12 +83,28 @@ class Baselines:
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
+    def record_volumes(self, rows: Ints, end: float, events: Floats) -> None:
+        """Add a window's events to the recent volumes."""
+        gone = (end - self.heard[rows])[:, None]
+        self.volumes[rows] = volume_after(self.volumes[rows], gone, events[:, None])
+        self.heard[rows] = end
+
+    def weekly_events(self, rows: Ints) -> Floats:
+        """Return the events a week, at the volume of late."""
+        return weekly_volume(self.volumes[rows], (self.heard[rows] - self.born[rows])[:, None])
+
     def record_hours(self, rows: Ints, time: float, events: Floats, sums: Floats) -> None:
         """Add a window to the hour-of-day profile."""
-        hour = int(time % DAY // 3600)
-        self.hours[rows, hour, 0] += events
-        self.hours[rows, hour, 1] += sums
-        self.seen[rows] += events
+        hour = time // 3600
+        passed = rows[(self.hour[rows] != hour) & (self.hour[rows] != _NEVER)]
+        self._count_sightings(passed)
+        self.hour[rows] = hour
+        self.hours[rows, int(hour % _HOURS), 0] += events
+        self.hours[rows, int(hour % _HOURS), 1] += sums
+
+    def _count_sightings(self, rows: Ints) -> None:
+        at = rows, (self.hour[rows] % _HOURS).astype(np.int64)
+        self.sightings[at] = np.minimum(self.sightings[at], 254) + 1
 
     def push(self, rows: Ints, blocks: Floats) -> None:
         """Append one block (rows, WIDTH) to each row's recent past, and learn what has become old."""
@@ -138,12 +161,16 @@ class Baselines:
         learned: Floats = self.sums[rows, Slot.EVENTS] + self.waiting[rows]
         return learned
 
-    def restart(self, row: int, sums: Floats, time: float) -> None:
-        """Begin a new baseline with what has been seen since the change."""
+    def restart(self, row: int, sums: Floats, shift: float, time: float) -> None:
+        """Begin a new baseline with what has been seen since the change, whose level lies by `shift` from before.
+
+        What a level wanders from day to day it goes on wandering around the new one.
+        """
         self.sums[row] = sums
         self.used[row] = 0
         self.waiting[row] = 0
-        self.days[row, 3:] = 0
+        count, total = self.days[row, 3:5]
+        self.days[row, 4:6] += count * shift, 2 * shift * total + count * shift**2
         self.fresh[row] = time
 
     def set_aside(self, row: int, slots: Floats) -> None:
@@ -155,8 +182,8 @@ class Baselines:
     # -- daily profile ------------------------------------------------------------------------------------------------
 
     def has_profile(self, rows: Ints, time: float) -> NDArray[np.bool_]:
-        """Return which rows have the three whole days that a daily profile needs."""
-        whole: NDArray[np.bool_] = time - self.born[rows] >= _WHOLE_DAYS * DAY
+        """Return which rows have seen this hour of day on the three days that a daily profile needs."""
+        whole: NDArray[np.bool_] = self.sightings[rows, int(time % DAY // 3600)] >= SIGHTINGS
         return whole
 
     def season(self, rows: Ints, time: float, pseudo_events: Floats, link: Callable[[Floats], Floats]) -> Floats:
@@ -226,6 +253,6 @@ class Baselines:
 
 def _smooth(values: Floats) -> Floats:
     """Circular moving sum over five hours with weights 1-2-3-2-1."""
-    rolled = [weight * np.roll(values, shift, axis=1) for shift, weight in zip(range(-2, 3), _KERNEL, strict=True)]
+    rolled = [weight * np.roll(values, shift, axis=1) for shift, weight in zip(range(-2, 3), KERNEL, strict=True)]
     smooth: Floats = np.sum(rolled, axis=0)
     return smooth

@@ -15,6 +15,7 @@ import numpy as np
 
 from undertow.drift.baselines import DAY
 from undertow.drift.bases import DIMENSIONS, LEADING, Basis
+from undertow.drift.budget import VOLUME_SPANS, volume_after, weekly_volume
 from undertow.drift.scatter import BANDS, BLOCK, SCATTER, blocks_known, factors, note, unevenness
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.vector_profiles import VectorProfile
@@ -59,7 +60,8 @@ class Centroid:
         self.basis = Basis()
         self.profile = VectorProfile(born)
         self.born = self.fresh = born  # `fresh`: when the level that is followed now began
-        self.seen = 0.0
+        self.heard = born  # end of the last window with events
+        self.volumes: Floats = np.zeros(len(VOLUME_SPANS))
         self.part: Floats = np.zeros(Row.WIDTH)  # the block being filled
         self._slots: Floats = np.zeros((_SLOTS, Row.WIDTH))
         self._used = 0
@@ -79,11 +81,17 @@ class Centroid:
             row[Row.END] = end
             row[Row.EVENTS] += events
             row[Row.SUM] += flat
-        self.seen += events
+        self.volumes = volume_after(self.volumes, end - self.heard, events)
+        self.heard = end
         if self.basis.learn(events, flat):
             self._whiten(self._slots)
             self._whiten(self._long)
         return flat
+
+    @property
+    def weekly_events(self) -> float:
+        """Events a week, at the volume of late."""
+        return float(weekly_volume(self.volumes, self.heard - self.born))
 
     def _whiten(self, rows: Floats) -> None:
         tame, directions, at = rows[..., Row.TAME].astype(np.float32), self.basis.directions, Row.WHITE.start

@@ -119,8 +119,8 @@ class Detector(Protocol):
         """Take one closed window; windows must come in order of time."""
         ...
 
-    def pageable(self) -> int:
-        """Return how many series may page now; they share the budget."""
+    def pageable(self, since: float) -> Ints:
+        """Return the series that may page and had events since a time: they share the budget."""
         ...
 
     def progress(self, series: int) -> Progress | None:

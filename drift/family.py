@@ -13,11 +13,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.drift.baselines import Baselines, Slot
+from undertow.drift.baselines import Slot
 from undertow.drift.catalogue import SERIES_METRICS
 from undertow.drift.detector import Observation, Progress, SeriesSettings
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.verdict import Estimate
+from undertow.drift.weekly import WeeklyBaselines
 
 __all__ = ["EVIDENCE_FLOOR", "Episode", "Family"]
 
@@ -67,7 +68,7 @@ class Family(ABC):
             self._settings["down"][metric] = values.harm in {"down", "both"}
             self._settings["log"][metric] = values.scale == "log"
         self._min_events, self._strict_events = min_events, strict_events
-        self.baselines = Baselines()
+        self.baselines = WeeklyBaselines()
         self._series: Ints = np.zeros(0, np.int64)
         self._rows: Ints = np.full(0, -1, np.int64)
         components = len(self.log_weights)
@@ -181,10 +182,10 @@ class Family(ABC):
             fill = EVIDENCE_FLOOR if name == "_evidence" else 0.0
             setattr(self, name, np.concatenate([array, np.full((rows - len(array), array.shape[1]), fill)]))
 
-    def pageable(self) -> int:
-        """Return how many series may page now."""
+    def pageable(self, since: float) -> Ints:
+        """Return the series that may page and had events since a time."""
         learned = self.baselines.learned(np.arange(len(self._series)))
-        return int((learned >= self._strict_events).sum())
+        return self._series[(learned >= self._strict_events) & (self.baselines.heard >= since)]
 
     def progress(self, series: int) -> Progress | None:
         """Return how far the series is."""

@@ -102,9 +102,10 @@ class MixSeries:
         known: Bools = self.mixes.sums[rows, Slot.EVENTS] >= self._strict_events
         return known
 
-    def pageable(self) -> int:
-        """Return how many series may page now."""
-        return int((self.mixes.learned(np.arange(len(self._series))) >= self._strict_events).sum())
+    def pageable(self, since: float) -> Ints:
+        """Return the series that may page and had events since a time."""
+        learned = self.mixes.learned(np.arange(len(self._series)))
+        return self._series[(learned >= self._strict_events) & (self.mixes.heard >= since)]
 
     def progress(self, series: int) -> Progress | None:
         """Return how far the series is; its level is the share of the commonest category, or of the one that moved."""

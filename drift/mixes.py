@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from undertow.drift.baselines import DAY, WANDER_DAYS, WANDER_FACTOR, WANDER_MOST, Baselines, Slot
+from undertow.drift.baselines import DAY, KERNEL, WANDER_DAYS, WANDER_FACTOR, WANDER_MOST, Baselines, Slot
 from undertow.drift.statistics.proportions import Floats
 
 __all__ = ["COLUMNS", "REST", "Kind", "Mixes", "cells", "link"]
@@ -26,7 +26,6 @@ _FEWEST_IN_A_DAY = 50.0  # events from which a day's level is a level
 _JOB = 25.0  # variances by which a block exceeds what is expected when it holds a job of one category
 _TINY = 1e-300
 _APART = 8  # of the latest slots that are never merged
-_KERNEL = np.array([1.0, 2.0, 3.0, 2.0, 1.0])
 
 Ints = NDArray[np.int64]
 
@@ -137,8 +136,8 @@ class Mixes(Baselines):
 
     def _hour_link(self, rows: Ints, hour: int, mean: Floats) -> Floats:
         near = (hour + np.arange(-2, 3)) % self.hours.shape[1]
-        counts = (self.by_hour[rows[:, None], near] * _KERNEL[:, None]).sum(axis=1)
-        events = (self.hours[rows[:, None], near, 0] * _KERNEL).sum(axis=1)[:, None]
+        counts = (self.by_hour[rows[:, None], near] * KERNEL[:, None]).sum(axis=1)
+        events = (self.hours[rows[:, None], near, 0] * KERNEL).sum(axis=1)[:, None]
         level: Floats = logit((counts + _PROFILE_HITS) / (events + _PROFILE_HITS / mean))
         return level
 
@@ -256,9 +255,10 @@ class Mixes(Baselines):
         events = np.maximum(self.hours[row, :, :1], 1)
         share, ratio = np.clip(self.by_hour[row] / events, 0, 1), np.exp(shifts)
         self.by_hour[row] = self.hours[row, :, :1] * share * ratio / (1 - share + share * ratio)
-        self.restart(row, sums, time)
+        self.restart(row, sums, 0.0, time)
         self.slots[row] = 0
-        self.day_levels[row] = 0
+        count, total = self.day_levels[row, :2]
+        self.day_levels[row, 1:3] += count * shifts, 2 * shifts * total + count * shifts**2
         self.profile_at[row] = -1
 
     def set_apart(self, row: int, slots: Floats) -> None:

@@ -19,6 +19,7 @@ from undertow.drift.metrics import Family, Metric, parent_of, resolve
 from undertow.drift.observations import Observations, selected
 from undertow.drift.scales import Scales
 from undertow.drift.segments import Group
+from undertow.drift.statistics.proportions import Floats
 from undertow.drift.verdict import Estimate, Series, Verdict, verdict_id
 from undertow.drift.windows import ClosedWindow
 
@@ -36,6 +37,7 @@ _LINEAR = frozenset({Family.SCORE, Family.VECTOR})  # their limits are standard 
 _UNBUDGETED_PAGES_PER_WEEK = 10  # of rules, and of detectors outside the budget; beyond it they are notices
 
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class MonitorConfig:
         Metric → name of a detector, where it is not the default of its family.
     bands, page_from
         Metric → benign wander δ, and smallest effect worth a page, where they are not the metric's own.
+    weights
+        Service or metric → how many times the share of others its series have of the budget.
     """
 
     false_pages_per_week: float = 1.0
@@ -58,6 +62,7 @@ class MonitorConfig:
     detectors: Mapping[str, str] = field(default_factory=dict)
     bands: Mapping[str, float] = field(default_factory=dict)
     page_from: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
     metrics_off: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -106,6 +111,7 @@ class Monitor:
             name: DETECTORS[name](settings, config.min_events, config.strict_events) for name in sorted(set(chosen))
         }
         self._handled: dict[str, Bools] = {name: np.array([c == name for c in chosen]) for name in self._detectors}
+        self._metric_weights = np.array([config.weights.get(metric.name, 1.0) for metric in metrics])
         self._unbudgeted: dict[str, list[float]] = {}
         self.last_closed = -np.inf
 
@@ -114,7 +120,7 @@ class Monitor:
         self.last_closed = window.end
         if not len(window.cells.keys):
             return []
-        share = Share.of(self._config.false_pages_per_week, self.pageable())
+        share = self._share()
         observed = self._observations.of(window)
         alarms = [
             (alarm, name)
@@ -126,9 +132,25 @@ class Monitor:
         verdicts = [self._verdict(alarm, name, window) for alarm, name in alarms]
         return sorted(verdicts, key=lambda verdict: (verdict.series, verdict.opened))
 
+    def _share(self) -> Share:
+        able = self._pageable()
+        return Share.of(self._config.false_pages_per_week, float(self._weights(able).sum()), self._weights)
+
+    def _weights(self, series: Ints) -> Floats:
+        groups, metrics = np.divmod(series, SERIES_METRICS)
+        if not self._config.weights:
+            return np.ones(len(series))
+        services = np.array([self._config.weights.get(group.service, 1.0) for group in self._groups])
+        weights: Floats = services[groups] * self._metric_weights[metrics]
+        return weights
+
     def pageable(self) -> int:
-        """Return how many series may page and so share the budget."""
-        return sum(detector.pageable() for detector in self._detectors.values())
+        """Return how many series may page and so share the budget: those that know enough and are not silent."""
+        return len(self._pageable())
+
+    def _pageable(self) -> Ints:
+        since = self.last_closed - WEEK
+        return np.concatenate([detector.pageable(since) for detector in self._detectors.values()])
 
     def statuses(self) -> Iterator[SeriesStatus]:
         """Say of every series whether it is learning, watching or changed."""

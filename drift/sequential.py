@@ -62,6 +62,7 @@ class SequentialDetector(EpisodicFamily):
         self._small[rows] += added[:, [0, 1, 4]]
         self._close_small(rows[self._small[rows, 0] >= _SMALL_BLOCK])
         self.baselines.record_hours(rows, window.start, window.events, window.sums)
+        self.baselines.record_volumes(rows, window.end, window.events)
         return flat
 
     def _close_small(self, rows: Ints) -> None:
@@ -90,7 +91,7 @@ class SequentialDetector(EpisodicFamily):
         evidence = np.logaddexp(self._evidence[rows], credit) + ratios
         segment = np.maximum(self._segment[rows], 0) + ratios
         statistic: Floats = np.logaddexp.reduce(evidence + self.log_weights, axis=1)
-        limits = share.thresholds(self.baselines.seen[rows], window.end - self.baselines.born[rows])
+        limits = share.thresholds(self._series[rows], self.baselines.weekly_events(rows))
         known = self._known(rows)
         fired = (statistic >= limits) & (segment.max(axis=1) >= _OWN_EVIDENCE) & known
         evidence, segment = np.where(known[:, None], (evidence, segment), [[[EVIDENCE_FLOOR]], [[0.0]]])

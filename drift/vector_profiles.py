@@ -13,7 +13,7 @@ from undertow.drift.statistics.proportions import Floats
 __all__ = ["VectorProfile"]
 
 _HOURS = 24
-_WHOLE_DAYS = 3.0  # a daily profile from less history pages by the clock
+_WHOLE_DAYS = 3.0  # with traffic: a daily profile from less history pages by the clock
 _KERNEL = (1.0, 2.0, 3.0, 2.0, 1.0)
 _TINY = 1e-12
 
@@ -23,11 +23,15 @@ class VectorProfile:
 
     def __init__(self, born: float) -> None:
         self._born = born
+        self._day = born // DAY  # the last one with events
+        self._days = 0  # with events, before that one
         self._hours: Floats = np.zeros((_HOURS, DIMENSIONS + 1))  # sums with the profile, and events
         self._shift: Floats = np.zeros((_HOURS, DIMENSIONS))  # of the mean by hour, as it was last fitted
 
     def record(self, time: float, events: float, total: Floats) -> None:
         """Add a window's events and sum."""
+        if time // DAY > self._day:
+            self._day, self._days = time // DAY, self._days + 1
         hour = _hour_of(time)
         self._hours[hour, :-1] += total
         self._hours[hour, -1] += events
@@ -42,8 +46,9 @@ class VectorProfile:
         self._hours[:, :-1] += self._hours[:, [-1]] * shift
 
     def is_due(self, time: float) -> bool:
-        """Return whether three whole days are known."""
-        return time // DAY * DAY - self._born >= _WHOLE_DAYS * DAY
+        """Return whether three whole days with traffic are known."""
+        seen = self._days + (time // DAY > self._day)
+        return seen >= _WHOLE_DAYS and time // DAY * DAY - self._born >= _WHOLE_DAYS * DAY
 
     def season(self, time: float) -> Floats:
         """Return the profile's shift of the mean at a time."""

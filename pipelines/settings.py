@@ -113,6 +113,7 @@ class Budget(_Section, frozen=True):
     """How many false pages the user is willing to get."""
 
     false_pages_per_week: Positive = 1.0
+    weight: dict[str, Positive] = {}  # service or metric → how many times the others' share its series have
     notify: Literal["page", "shadow"] = "page"  # shadow records the pages it would have sent
 
 

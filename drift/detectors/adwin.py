@@ -21,8 +21,8 @@ class Adwin(RiverDetector):
 
     Examples
     --------
-    >>> Adwin({}, 2000, 200).pageable()
-    0
+    >>> Adwin({}, 2000, 200).pageable(0.0)
+    array([], dtype=int64)
     """
 
     name = "adwin"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from undertow.drift.bases import DIMENSIONS, LEADING
 from undertow.drift.budget import Share
@@ -116,7 +117,7 @@ class Hotelling:
         if series.part[Row.EVENTS] < BLOCK:
             return []
         series.close()
-        limit = float(share.thresholds(np.array([series.seen]), np.array([window.end - series.born]))[0])
+        limit = float(share.thresholds(np.array([number]), np.array([series.weekly_events]))[0])
         reading = self._read(number, window.start, share, limit)
         if reading is None or reading.statistic < limit or reading.own < _OWN_EVIDENCE:
             return []
@@ -225,9 +226,14 @@ class Hotelling:
 
     # -- status and state ----------------------------------------------------------------------------------------------
 
-    def pageable(self) -> int:
-        """Return how many series may page now."""
-        return sum(series.leading > 0 and series.learned >= self._strict_events for series in self._followed.values())
+    def pageable(self, since: float) -> NDArray[np.int64]:
+        """Return the series that may page and had events since a time."""
+        able = [
+            number
+            for number, series in self._followed.items()
+            if series.leading > 0 and series.learned >= self._strict_events and series.heard >= since
+        ]
+        return np.array(able, np.int64)
 
     def progress(self, series: int) -> Progress | None:
         """Return how far the series is; its level is how far blocks of 25 usually lie from the centroid."""

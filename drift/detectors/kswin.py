@@ -21,8 +21,8 @@ class Kswin(RiverDetector):
 
     Examples
     --------
-    >>> Kswin({}, 2000, 200).pageable()
-    0
+    >>> Kswin({}, 2000, 200).pageable(0.0)
+    array([], dtype=int64)
     """
 
     name = "kswin"

@@ -102,13 +102,14 @@ class Multinomial(EpisodicMixes):
         for kind, added in ((Kind.COUNT, counts), (Kind.EXPECTED, usual * window.events[:, None]), (Kind.FLAT, flat)):
             cells(self._part)[rows, kind] += added
         self.mixes.record(rows, window.start, window.events, counts)
+        self.mixes.record_volumes(rows, window.end, window.events)
         self.mixes.watch_day(rows, window.start // DAY, window.events, flat)
         return flat
 
     # -- evidence -----------------------------------------------------------------------------------------------------
 
-    def _limits(self, rows: Ints, window: Observation, share: Share) -> Floats:
-        return share.thresholds(self.mixes.seen[rows], window.end - self.mixes.born[rows])
+    def _limits(self, rows: Ints, share: Share) -> Floats:
+        return share.thresholds(self._series[rows], self.mixes.weekly_events(rows))
 
     def _may_fire(self, rows: Ints, window: Observation, share: Share) -> Bools:
         """Return which blocks being filled are worth an interim read: no tilt gains more than χ² of its column."""
@@ -116,7 +117,7 @@ class Multinomial(EpisodicMixes):
         rows, part = rows[may], self._part[rows[may]]
         events, counts, expected = part[:, Slot.EVENTS, None], cells(part)[:, Kind.COUNT], cells(part)[:, Kind.EXPECTED]
         gain = ((counts - expected) ** 2 * events / (expected * (events - expected))).max(axis=1)
-        may[may] = np.log(self._standing[rows] + BLOCK) + gain >= self._limits(rows, window, share)
+        may[may] = np.log(self._standing[rows] + BLOCK) + gain >= self._limits(rows, share)
         return may
 
     def _judge(self, rows: Ints, window: Observation, share: Share) -> list[Alarm]:
@@ -126,7 +127,7 @@ class Multinomial(EpisodicMixes):
         evidence *= np.exp(np.minimum(ratios, _HIGHEST))
         segment = np.maximum(self._segment[rows], 0) + ratios
         standing = (evidence @ self._mixture * self._weights[rows]).sum(axis=1)
-        statistic, limits = np.log(np.maximum(standing, _NOTHING)), self._limits(rows, window, share)
+        statistic, limits = np.log(np.maximum(standing, _NOTHING)), self._limits(rows, share)
         best = segment.reshape(len(rows), -1).argmax(axis=1)
         own = segment.reshape(len(rows), -1)[np.arange(len(rows)), best] >= _OWN_EVIDENCE
         measured = self.mixes.sums[rows, Slot.LARGE_WEIGHT] >= _FEWEST_BLOCKS

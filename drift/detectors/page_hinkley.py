@@ -21,8 +21,8 @@ class PageHinkley(RiverDetector):
 
     Examples
     --------
-    >>> PageHinkley({}, 2000, 200).pageable()
-    0
+    >>> PageHinkley({}, 2000, 200).pageable(0.0)
+    array([], dtype=int64)
     """
 
     name = "page_hinkley"

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from undertow.drift.baselines import DAY, Baselines, Slot
+from undertow.drift.weekly import WeeklyBaselines
 
 HOUR = 3600.0
 ROW = np.array([0])
@@ -83,7 +84,7 @@ def test_before_is_all_that_was_pushed_without_the_latest_slots(latest: int) -> 
 def test_a_restart_begins_with_the_sums_it_is_given_and_an_empty_past() -> None:
     made, _ = pushed(100)
     sums = np.arange(float(Slot.WIDTH))
-    made.restart(0, sums, 5000.0)
+    made.restart(0, sums, 0.0, 5000.0)
     assert made.sums[0].tolist() == sums.tolist()
     assert len(made.history(0)) == 0
     assert made.learned(ROW)[0] == sums[Slot.EVENTS]
@@ -133,11 +134,58 @@ def test_the_profile_is_the_smoothed_shrunk_and_interpolated_level_by_hour() -> 
         assert between == pytest.approx(0.75 * expected[hour] + 0.25 * expected[(hour + 1) % 24])
 
 
-def test_there_is_no_profile_before_three_whole_days() -> None:
-    made, _ = seasoned()
-    assert not made.has_profile(ROW, 3 * DAY - 1)[0]
-    assert made.season(ROW, 3 * DAY - 1, np.array([50.0]), identity)[0] == 0
-    assert made.season(ROW, 3 * DAY, np.array([50.0]), identity)[0] != 0
+def test_an_hour_has_its_profile_when_it_has_passed_on_three_days() -> None:
+    made = baselines()
+    for hour in range(10, 24 * 3 + 10):  # from 10:00 of the first day to 10:00 of the fourth
+        made.record_hours(ROW, hour * HOUR, np.array([100.0]), np.array([100.0 * (hour % 24)]))
+    known = [bool(made.has_profile(ROW, hour * HOUR)[0]) for hour in range(24)]
+    assert known == [hour != 9 for hour in range(24)], "9:00 of the fourth day goes on"
+    made.record_hours(ROW, (24 * 3 + 10) * HOUR, np.array([1.0]), np.array([1.0]))
+    assert made.has_profile(ROW, 9 * HOUR)[0]
+    assert made.season(ROW, 9.5 * HOUR, np.array([50.0]), identity)[0] != 0
+
+
+def test_days_without_events_make_no_profile() -> None:
+    made = baselines()
+    for day in (0, 1, 8):
+        made.record_hours(ROW, day * DAY, np.array([10.0]), np.array([1.0]))
+    assert not made.has_profile(ROW, 8 * DAY)[0], "the third time is not over"
+    assert not made.has_profile(ROW, 12 * HOUR)[0], "never seen at noon"
+    assert made.season(ROW, 12 * HOUR, np.array([50.0]), identity)[0] == 0
+    assert made.unknown_season(ROW, 12.5 * HOUR)[0] == pytest.approx(2.0), "as far as a cycle can reach"
+
+
+def weekly(weeks: int, weekend: float) -> WeeklyBaselines:
+    made = WeeklyBaselines()
+    made.grow(1, np.zeros(1))
+    for hour in range(24 * 7 * weeks + 1):
+        level = 10.0 + (weekend if hour // 24 % 7 in {2, 3} else 0.0)  # the epoch began on a Thursday
+        made.record_hours(ROW, hour * HOUR, np.array([1000.0]), np.array([1000.0 * level]))
+    return made
+
+
+@pytest.mark.parametrize("day", range(7))
+def test_after_three_weeks_the_profile_is_that_of_the_hour_of_week(day: int) -> None:
+    made, noon = weekly(3, weekend=4.0), 21 * DAY + (day + 0.5) * DAY
+    mean = 10 + 4 * 2 / 7
+    found = made.season(ROW, noon, np.array([50.0]), identity)[0]
+    assert mean + found == pytest.approx(14.0 if day in {2, 3} else 10.0, abs=0.05)
+    early = weekly(2, weekend=4.0).season(ROW, noon, np.array([50.0]), identity)[0]
+    assert early == pytest.approx(0.0, abs=0.05), "two weeks say nothing of one day of the week"
+
+
+def test_the_weekly_profile_moves_along_and_loses_what_is_set_aside() -> None:
+    made = weekly(3, weekend=4.0)
+    noon = 23.5 * DAY
+    before = made.season(ROW, noon, np.array([50.0]), identity)[0]
+    made.move(0, lambda events, sums: sums + 2.5 * events)
+    assert made.season(ROW, noon, np.array([50.0]), identity)[0] == pytest.approx(before, rel=1e-5)
+    slots = np.zeros((1, Slot.WIDTH))
+    slots[0, [Slot.START, Slot.EVENTS, Slot.SUM]] = 21 * DAY + 5 * HOUR, 1000.0, 1000.0
+    kept = made.week.copy()
+    made.set_aside(0, slots)
+    assert (kept - made.week)[0, 5].tolist() == [1000.0, 1000.0]
+    assert np.delete(kept - made.week, 5, axis=1).sum() == 0
 
 
 def test_what_is_set_aside_leaves_the_profile() -> None:
@@ -160,11 +208,13 @@ def test_an_unknown_cycle_is_allowed_as_far_as_a_sine_of_any_phase_can_have_move
     made = baselines()
     for hour in seen:
         made.record_hours(ROW, hour * HOUR + 60, np.array([10.0]), np.array([0.0]))
+    made.sightings[0, seen] = 0
     phases = np.linspace(0, 2 * np.pi, 2000)[:, None]
     hours = np.array(seen) + 0.5
     moved = np.sin(phases[:, 0] + 2 * np.pi * now / 24) - np.sin(phases + 2 * np.pi * hours / 24).mean(axis=1)
     assert made.unknown_season(ROW, now * HOUR)[0] == pytest.approx(np.abs(moved).max(), abs=1e-4)
-    assert made.unknown_season(ROW, 3 * DAY + now * HOUR)[0] == 0
+    made.sightings[:] = 3
+    assert made.unknown_season(ROW, now * HOUR)[0] == 0
 
 
 # -- wander -----------------------------------------------------------------------------------------------------------
@@ -195,15 +245,26 @@ def test_only_whole_days_at_one_level_count() -> None:
     assert not made.whole_day(ROW)[0], "born at 18:00"
     made.record_day(ROW, 1.0, np.array([10.0]), np.array([1.0]))
     assert made.whole_day(ROW)[0]
-    made.restart(0, np.zeros(Slot.WIDTH), 1.5 * DAY)
+    made.restart(0, np.zeros(Slot.WIDTH), 0.0, 1.5 * DAY)
     assert not made.whole_day(ROW)[0], "changed at noon"
-    assert made.days[0, 3:].tolist() == [0.0] * 4
+
+
+def test_a_level_that_changed_goes_on_wandering_as_far_as_before() -> None:
+    made, moved = baselines(), baselines()
+    for day, level in enumerate([1.0, 1.2, 0.9, 1.1, 1.05, 0.95]):
+        made.record_level(ROW, np.array([level]), np.array([0.001]))
+        if day == 4:
+            moved.restart(0, np.zeros(Slot.WIDTH), 3.0, 4 * DAY)
+        moved.record_level(ROW, np.array([level + 3.0 * (day >= 4)]), np.array([0.001]))
+    assert made.wander(ROW)[0] > 0
+    assert moved.wander(ROW)[0] == pytest.approx(made.wander(ROW)[0])
 
 
 def test_a_snapshot_holds_everything() -> None:
-    made, _ = pushed(100)
-    made.record_hours(ROW, 0.0, np.ones(1), np.ones(1))
-    other = Baselines()
+    made = weekly(1, weekend=1.0)
+    made.record_volumes(ROW, 10.0, np.ones(1))
+    made.push(ROW, block(0, np.random.default_rng(1)))
+    other = WeeklyBaselines()
     other.restore({name: array.copy() for name, array in made.snapshot().items()})
     for name, array in vars(made).items():
         assert np.array_equal(array, getattr(other, name)), name

@@ -103,10 +103,10 @@ def test_a_flood_of_names_takes_no_memory_and_the_mix_is_still_followed() -> Non
 def test_what_is_no_category_is_refused_and_changes_nothing(categories: list[float], counts: list[int]) -> None:
     watched = detector()
     follow(watched, [(20, [0.5, 0.5])])
-    before = watched.mixes.seen.copy(), watched.lines.names.copy()
+    before = watched.mixes.hours.copy(), watched.lines.names.copy()
     with pytest.raises(ValueError, match="no category's number"):
         watched.observe(window(20, categories, counts), SHARE)
-    assert np.array_equal(before[0], watched.mixes.seen)
+    assert np.array_equal(before[0], watched.mixes.hours)
     assert np.array_equal(before[1], watched.lines.names)
 
 
