@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from undertow.drift.baselines import Slot
 from undertow.drift.catalogue import SERIES_METRICS
-from undertow.drift.detector import Observation, Progress, SeriesSettings
+from undertow.drift.detector import Progress, SeriesSettings
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.verdict import Estimate
 from undertow.drift.weekly import WeeklyBaselines
@@ -76,6 +76,7 @@ class Family(ABC):
         self._segment: Floats = np.zeros((0, components))  # G_k
         self._part: Floats = np.zeros((0, Slot.WIDTH))  # the block being filled
         self._small: Floats = np.zeros((0, 3))  # the small block being filled: events, sum, expected
+        self._stated: NDArray[np.bool_] = np.zeros(0, bool)  # somebody said what is usual, at every hour
         self._episodes: dict[int, Episode] = {}
 
     # -- what a family says -------------------------------------------------------------------------------------------
@@ -162,8 +163,7 @@ class Family(ABC):
         metrics: Ints = self._series[rows] % SERIES_METRICS
         return metrics
 
-    def _rows_of(self, window: Observation) -> Ints:
-        series = window.series
+    def _rows_of(self, series: Ints, since: Floats) -> Ints:
         if len(series) and series.max() >= len(self._rows):
             self._rows = np.concatenate([self._rows, np.full(int(series.max()) + 1024 - len(self._rows), -1, np.int64)])
         fresh = self._rows[series] < 0
@@ -171,7 +171,7 @@ class Family(ABC):
             start = len(self._series)
             self._series = np.concatenate([self._series, series[fresh]])
             self._rows[series[fresh]] = np.arange(start, len(self._series))
-            self._grow(len(self._series), window.since[fresh])
+            self._grow(len(self._series), since[fresh])
         rows: Ints = self._rows[series]
         return rows
 
@@ -181,6 +181,7 @@ class Family(ABC):
             array = getattr(self, name)
             fill = EVIDENCE_FLOOR if name == "_evidence" else 0.0
             setattr(self, name, np.concatenate([array, np.full((rows - len(array), array.shape[1]), fill)]))
+        self._stated = np.concatenate([self._stated, np.zeros(rows - len(self._stated), bool)])
 
     def pageable(self, since: float) -> Ints:
         """Return the series that may page and had events since a time."""
@@ -195,13 +196,15 @@ class Family(ABC):
         sums = self.baselines.sums[row]
         episode = self._episodes.get(row)
         level = episode.before if episode else self._estimate(row, sums)
-        learned = int(self.baselines.learned(np.array([row]))[0])
+        learned = self._min_events if self._stated[row] else int(self.baselines.learned(np.array([row]))[0])
         return Progress(learned, self._strict_events, self._min_events, level, episode.changed_at if episode else None)
 
     def accept(self, series: int) -> None:
         """Take the level of a changed series as its normal one: nothing is left to recover from."""
         if series < len(self._rows) and self._rows[series] >= 0:
-            self._episodes.pop(int(self._rows[series]), None)
+            row = int(self._rows[series])
+            if self._episodes.pop(row, None):
+                self._stated[row] = False
 
     def levels(self, series: int, since: float) -> tuple[Estimate, Estimate] | None:
         """Return the level before and since a time, None if one of them is unknown."""
@@ -218,7 +221,7 @@ class Family(ABC):
             return None
         return self._estimate(row, before), self._estimate(row, after)
 
-    _ARRAYS = ("_series", "_rows", "_evidence", "_segment", "_part", "_small")
+    _ARRAYS = ("_series", "_rows", "_evidence", "_segment", "_part", "_small", "_stated")
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state: arrays and plain values by name."""

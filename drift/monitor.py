@@ -15,6 +15,7 @@ from undertow.drift.catalogue import SERIES_METRICS, Catalogue
 from undertow.drift.categories import Categories
 from undertow.drift.detector import Alarm, Detector, Progress, SeriesSettings
 from undertow.drift.detectors import DETECTORS
+from undertow.drift.detectors.beta_binomial import BetaBinomial
 from undertow.drift.metrics import Family, Metric, parent_of, resolve
 from undertow.drift.observations import Observations, selected
 from undertow.drift.scales import Scales
@@ -52,6 +53,8 @@ class MonitorConfig:
         Metric → name of a detector, where it is not the default of its family.
     bands, page_from
         Metric → benign wander δ, and smallest effect worth a page, where they are not the metric's own.
+    stated
+        Rate that is usual by what somebody says, by metric or "service/metric": tested from the first event.
     weights
         Service or metric → how many times the share of others its series have of the budget.
     """
@@ -62,6 +65,7 @@ class MonitorConfig:
     detectors: Mapping[str, str] = field(default_factory=dict)
     bands: Mapping[str, float] = field(default_factory=dict)
     page_from: Mapping[str, float] = field(default_factory=dict)
+    stated: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
     metrics_off: Sequence[str] = ()
 
@@ -71,6 +75,8 @@ class MonitorConfig:
         for metric, detector in self.detectors.items():
             if detector not in DETECTORS:
                 raise ValueError(f"detector '{detector}' of metric '{metric}' is not one of {', '.join(DETECTORS)}")
+        for where, rate in self.stated.items():
+            _check_stated(where, rate, self.detectors)
         if self.strict_events > self.min_events:
             raise ValueError(f"strict_events = {self.strict_events} must not exceed min_events = {self.min_events}")
 
@@ -107,17 +113,20 @@ class Monitor:
         self._observations = Observations(catalogue, self._scales)
         chosen = [config.detectors.get(metric.name, _DEFAULTS[metric.family]) for metric in metrics]
         settings = {number: _settings(metric, config) for number, metric in enumerate(metrics)}
+        self._rates = BetaBinomial(settings, config.min_events, config.strict_events)
         self._detectors: dict[str, Detector] = {
             name: DETECTORS[name](settings, config.min_events, config.strict_events) for name in sorted(set(chosen))
-        }
+        } | {BetaBinomial.name: self._rates}
         self._handled: dict[str, Bools] = {name: np.array([c == name for c in chosen]) for name in self._detectors}
         self._metric_weights = np.array([config.weights.get(metric.name, 1.0) for metric in metrics])
         self._unbudgeted: dict[str, list[float]] = {}
+        self._introduced = 0  # groups of which it is known what is stated
         self.last_closed = -np.inf
 
     def observe(self, window: ClosedWindow) -> list[Verdict]:
         """Take the next closed window; return what the detectors say, in the order of the series."""
         self.last_closed = window.end
+        self._state_levels(window.start)
         if not len(window.cells.keys):
             return []
         share = self._share()
@@ -131,6 +140,15 @@ class Monitor:
         ]
         verdicts = [self._verdict(alarm, name, window) for alarm, name in alarms]
         return sorted(verdicts, key=lambda verdict: (verdict.series, verdict.opened))
+
+    def _state_levels(self, time: float) -> None:
+        """Tell the detector of rates what somebody states of the groups that are new."""
+        for number in range(self._introduced, len(self._groups)):
+            for where, rate in self._config.stated.items():
+                service, _, metric = where.rpartition("/")
+                if service in {"", self._groups[number].service}:
+                    self._rates.state(number * SERIES_METRICS + self._catalogue.numbers[metric], rate, time)
+        self._introduced = len(self._groups)
 
     def _share(self) -> Share:
         able = self._pageable()
@@ -186,6 +204,7 @@ class Monitor:
             "detectors": detectors,
             "scales": self._scales.snapshot(),
             "unbudgeted": self._unbudgeted,
+            "introduced": self._introduced,
             "last_closed": self.last_closed,
         }
 
@@ -201,6 +220,7 @@ class Monitor:
             detector.restore(state["detectors"][name])
         self._scales.restore(state["scales"])
         self._unbudgeted, self.last_closed = dict(state["unbudgeted"]), state["last_closed"]
+        self._introduced = state["introduced"]
 
     def _detector_of(self, number: int) -> Detector:
         return next(self._detectors[name] for name, handled in self._handled.items() if handled[number])
@@ -258,6 +278,16 @@ def _settings(metric: Metric, config: MonitorConfig) -> SeriesSettings:
     if metric.family not in {*_LINEAR, Family.CATEGORY}:  # how many of the events change category
         page_from = float(np.log(page_from))
     return SeriesSettings(band, page_from, season, metric.harm, _SCALES.get(metric.family, "share"))
+
+
+def _check_stated(where: str, rate: float, detectors: Mapping[str, str]) -> None:
+    metric = where.rpartition("/")[2]
+    if resolve(metric).family is not Family.RATE or detectors.get(metric, _DEFAULTS[Family.RATE]) != BetaBinomial.name:
+        raise ValueError(
+            f"a level of '{metric}' cannot be stated: only a rate that the detector '{BetaBinomial.name}' follows has one"
+        )
+    if not 0 < rate < 1:
+        raise ValueError(f"stated '{where}' = {rate} is no rate; it must lie between 0 and 1")
 
 
 def _state(progress: Progress) -> str:

@@ -32,7 +32,7 @@ class SequentialDetector(EpisodicFamily):
 
     def observe(self, window: Observation, share: Share) -> list[Alarm]:
         """Take one closed window; return what it makes the detector say."""
-        rows = self._rows_of(window)
+        rows = self._rows_of(window.series, window.since)
         flat = self._fill(rows, window)
         self._watch_days(rows, window, flat)
         alarms = self._recoveries(rows, window, flat)
@@ -108,7 +108,7 @@ class SequentialDetector(EpisodicFamily):
     def _band(self, rows: Ints, time: float, share: Share) -> tuple[Floats, Floats]:
         """Return how far the benign band reaches above and below the expected level, link scale."""
         metrics = self._metric_of(rows)
-        season = self._settings["season"][metrics] * self.baselines.unknown_season(rows, time)
+        season = self._settings["season"][metrics] * self.baselines.unknown_season(rows, time) * ~self._stated[rows]
         width = np.maximum(np.maximum(self._settings["band"][metrics], self.baselines.wander(rows)), season)
         young = self.baselines.learned(rows) < self._min_events
         up, down = self._margin(rows, share.z)
@@ -124,8 +124,16 @@ class SequentialDetector(EpisodicFamily):
         part[:, Slot.LARGE : Slot.LEARNED] = self._clustering(rows, part)
         unknown = ~self._known(rows)
         part[unknown, Slot.EXPECTED] = part[unknown, Slot.SUM]  # there was nothing to expect yet
+        self._learn_clustering(rows[self._stated[rows]], part[self._stated[rows]])
         self.baselines.push(rows, part)
         self._part[rows] = 0
+
+    def _learn_clustering(self, rows: Ints, part: Floats) -> None:
+        """Learn at once how blocks scatter around their own level where the usual one is stated and so never learned."""
+        own = self.baselines.slots[rows].sum(axis=1) + part
+        around = part.copy()
+        around[:, Slot.EXPECTED] = part[:, Slot.EVENTS] * self._mean(self._link(own[:, Slot.EVENTS], own[:, Slot.SUM]))
+        self.baselines.sums[rows, Slot.LARGE : Slot.LEARNED] += self._clustering(rows, around)
 
     def _clustering(self, rows: Ints, part: Floats) -> Floats:
         """Return spread, its square and its weight for blocks; nothing while there is no level to measure it from."""

@@ -366,6 +366,7 @@ def _monitor_config(settings: Settings) -> MonitorConfig:
         min_events=detection.min_events,
         strict_events=detection.strict_events,
         detectors=detection.detector,
+        stated=detection.stated,
         weights=settings.budget.weight,
         bands=detection.band,
         page_from=detection.page_from,

@@ -105,6 +105,7 @@ class Detection(_Section, frozen=True):
     strict_events: PositiveInt = 200  # baseline events before the strict form may page large changes
     detector: dict[str, str] = {}  # metric → "adwin" | "page_hinkley" | "kswin" instead of the default
     metrics_off: list[str] = []
+    stated: dict[str, Positive] = {}  # rate, or "service/rate" → its usual level, tested from the first event
     band: dict[str, NotNegative] = {}  # metric → benign wander δ
     page_from: dict[str, Positive] = {}  # metric → smallest effect worth a page
 

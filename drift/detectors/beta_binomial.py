@@ -17,6 +17,7 @@ Ints = NDArray[np.int64]
 
 _PROFILE_HITS = 3.0  # hits by which an hour of the profile is shrunk towards flat
 _FARTHEST = 20.0  # stands for an infinite margin on the log-odds scale
+_STATED = 1e15  # events that a stated rate counts for: more than will ever be seen
 
 
 class BetaBinomial(SequentialDetector):
@@ -55,6 +56,21 @@ class BetaBinomial(SequentialDetector):
     log_weights = np.log(np.array([0.15, 0.25, 0.12, 0.10, 0.05, 0.10, 0.15, 0.08]))
     directions = np.sign(_log_odds_ratios)
 
+    def state(self, series: int, rate: float, time: float) -> None:
+        """Take a rate that somebody states as what is usual: it is tested from the first event and never relearned.
+
+        Raises
+        ------
+        ValueError
+            It is not between 0 and 1: no event could speak against 0 or 1 without being certain.
+        """
+        if not 0 < rate < 1:
+            raise ValueError(f"a stated rate of {rate} is impossible; it must lie between 0 and 1")
+        row = int(self._rows_of(np.array([series]), np.array([time]))[0])
+        columns = [Slot.EVENTS, Slot.SUM, Slot.RAW, Slot.EXPECTED, Slot.FLAT]
+        self.baselines.sums[row, columns] = _STATED * np.array([1.0, rate, rate, rate, rate])
+        self._stated[row] = True
+
     def _link(self, events: Floats, sums: Floats) -> Floats:
         level: Floats = logit((sums + 0.5) / (events + 1))
         return level
@@ -74,7 +90,8 @@ class BetaBinomial(SequentialDetector):
     def _season(self, rows: Ints, time: float) -> Floats:
         sums = self.baselines.sums[rows]
         pseudo = _PROFILE_HITS * (sums[:, Slot.EVENTS] + 1) / (sums[:, Slot.SUM] + 0.5)
-        return self.baselines.season(rows, time, pseudo, lambda rate: logit(np.clip(rate, 1e-9, 1 - 1e-9)))
+        shift = self.baselines.season(rows, time, pseudo, lambda rate: logit(np.clip(rate, 1e-9, 1 - 1e-9)))
+        return np.where(self._stated[rows], 0.0, shift)
 
     def _dispersion(self, rows: Ints, errors: float = 1.0) -> Floats:
         sums = self.baselines.sums[rows]
@@ -122,6 +139,8 @@ class BetaBinomial(SequentialDetector):
 
     def _estimate(self, row: int, sums: Floats) -> Estimate:
         events, hits = float(sums[Slot.EVENTS]), float(sums[Slot.SUM])
+        if events >= _STATED:
+            return Estimate(hits / events, hits / events, hits / events, 0)
         low, high = jeffreys(hits, events, self._inflation(row))
         return Estimate(hits / events if events else 0.0, low, high, int(events))
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,12 +17,13 @@ from undertow.drift.metrics import METRICS
 from undertow.drift.monitor import Monitor, MonitorConfig
 from undertow.drift.segments import Group
 from undertow.drift.sequential import SequentialDetector
-from undertow.drift.verdict import Series, Verdict, verdict_id
+from undertow.drift.verdict import Estimate, Series, Verdict, verdict_id
 from undertow.drift.windows import ClosedWindow, Windows
 
 Column = NDArray[np.float64]
 
 COLUMN = Catalogue().columns
+DAY = 86_400.0
 GROUPS = [Group("support", "prod"), Group("support", "prod", (("region", "eu"),))]
 NEW = (GROUPS, Catalogue(), Categories())
 SMALL = MonitorConfig(min_events=400, strict_events=100)
@@ -231,3 +233,54 @@ def test_every_number_that_reaches_a_detector_is_finite_and_its_own(monkeypatch:
         for i in range(len(window.series)):
             assert counts[index == i].sum() == window.events[i]
             assert (values * counts)[index == i].sum() == pytest.approx(window.sums[i])
+
+
+def stated(rate: float, where: str = "refusal_rate") -> MonitorConfig:
+    return MonitorConfig(min_events=2000, strict_events=200, stated={where: rate})
+
+
+@pytest.mark.parametrize("where", ["refusal_rate", "support/refusal_rate"])
+def test_a_stated_rate_is_tested_from_the_first_event(where: str) -> None:
+    hits = (np.random.default_rng(1).random(2400) < 0.05).astype(np.float64)
+    found = follow(Monitor(stated(0.003, where), *NEW), {"refusal_rate": hits})
+    assert [verdict.kind for verdict in found] == ["page"]
+    assert found[0].before == Estimate(0.003, 0.003, 0.003, 0)
+    assert found[0].detected_at <= 150.0
+    assert follow(Monitor(stated(0.05, where), *NEW), {"refusal_rate": hits}) == []
+    assert follow(Monitor(stated(0.003, "other/refusal_rate"), *NEW), {"refusal_rate": hits}) == []
+
+
+def test_a_stated_rate_is_never_learned_away_and_recovery_means_to_it() -> None:
+    rng = np.random.default_rng(2)
+    hits = (rng.random(40_000) < np.repeat([0.01, 0.05, 0.01], [10_000, 20_000, 10_000])).astype(np.float64)
+    monitor = Monitor(stated(0.01), *NEW)
+    assert [verdict.kind for verdict in follow(monitor, {"refusal_rate": hits})] == ["page", "recovered"]
+    status = next(status for status in monitor.statuses() if status.series.metric == "refusal_rate")
+    assert (status.state, status.progress.level.value) == ("watching", pytest.approx(0.01))
+
+
+@pytest.mark.parametrize(
+    ("where", "rate", "message"),
+    [("output_length", 0.1, "cannot be stated"), ("refusal_rate", 1.5, "must lie between 0 and 1")],
+)
+def test_a_level_that_cannot_be_stated_is_refused(where: str, rate: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        stated(rate, where)
+
+
+def test_a_service_or_metric_that_weighs_more_needs_less_evidence() -> None:
+    hits, limits = shifted(0.02, 0.2), {}
+    for name in ("nothing", "support", "refusal_rate"):
+        config = MonitorConfig(min_events=400, strict_events=100, weights={name: 8.0})
+        limits[name] = follow(Monitor(config, *NEW), {"refusal_rate": hits})[0].threshold
+    assert limits["support"] == pytest.approx(limits["nothing"] - math.log(8), abs=0.05)
+    assert limits["refusal_rate"] == pytest.approx(limits["support"], abs=0.05)
+
+
+def test_series_that_fell_silent_a_week_ago_leave_their_share_to_the_others() -> None:
+    monitor = Monitor(SMALL, *NEW)
+    follow(monitor, {"refusal_rate": shifted(0.02, 0.02)})
+    assert monitor.pageable() == 1
+    empty = next(windows_of({"refusal_rate": np.full(20, np.nan)}, 1))
+    monitor.observe(msgspec.structs.replace(empty, start=8 * DAY, end=8 * DAY + 10))
+    assert monitor.pageable() == 0
