@@ -58,6 +58,7 @@ class RiverDetector(ABC):
     """
 
     name: str
+    budgeted = False
 
     def __init__(self, settings: Mapping[int, SeriesSettings], min_events: int, strict_events: int) -> None:
         self._settings, self._strict_events = settings, strict_events

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from undertow.drift.budget import VOLUME_SPANS, volume_after, weekly_volume
 from undertow.drift.statistics.proportions import Floats
 
-__all__ = ["DAY", "KERNEL", "SIGHTINGS", "WANDER_DAYS", "WANDER_FACTOR", "WANDER_MOST", "Baselines", "Slot"]
+__all__ = ["DAY", "KERNEL", "SIGHTINGS", "Baselines", "Slot", "around_mean", "band_of"]
 
 DAY = 86_400.0
 _SLOTS = 24
@@ -25,9 +25,9 @@ _LAG = 0.25  # share of all events that may wait in slots before the oldest is l
 _HOURS = 24
 SIGHTINGS = 3  # whole days on which an hour was seen before its profile holds: with fewer it pages by the clock
 KERNEL = np.array([1.0, 2.0, 3.0, 2.0, 1.0])
-WANDER_DAYS = 5  # days of level needed before the day-to-day wander is estimated
-WANDER_FACTOR = 3.8  # half-width of the benign band in standard deviations of the day-to-day wander
-WANDER_MOST = float(np.log(2.0))
+_WANDER_DAYS = 5  # days of level needed before the day-to-day wander is estimated
+_WANDER_FACTOR = 3.8  # half-width of the benign band in standard deviations of the day-to-day wander
+_WANDER_MOST = float(np.log(2.0))
 _NEVER = -1.0
 
 Ints = NDArray[np.int64]
@@ -62,7 +62,9 @@ class Baselines:
         self.born: Floats = np.zeros(0)
         self.heard: Floats = np.zeros(0)  # end of the last window with events
         self.volumes: Floats = np.zeros((0, len(VOLUME_SPANS)))
-        self.days: Floats = np.zeros((0, 7))  # day, events, sum of today; count, sum, squares, noise of levels
+        # day, events, sum of today; count, sum, squares, noise of the levels of days; of earlier levels, how many days
+        # beyond the first of each there were, and their squares around their means without the noise
+        self.days: Floats = np.zeros((0, 9))
         self.fresh: Floats = np.zeros(0)  # when the level that is followed now began
 
     def grow(self, rows: int, born: Floats) -> None:
@@ -161,16 +163,13 @@ class Baselines:
         learned: Floats = self.sums[rows, Slot.EVENTS] + self.waiting[rows]
         return learned
 
-    def restart(self, row: int, sums: Floats, shift: float, time: float) -> None:
-        """Begin a new baseline with what has been seen since the change, whose level lies by `shift` from before.
-
-        What a level wanders from day to day it goes on wandering around the new one.
-        """
+    def restart(self, row: int, sums: Floats, time: float) -> None:
+        """Begin a new baseline with what has been seen since the change; how far days wander is not forgotten."""
         self.sums[row] = sums
         self.used[row] = 0
         self.waiting[row] = 0
-        count, total = self.days[row, 3:5]
-        self.days[row, 4:6] += count * shift, 2 * shift * total + count * shift**2
+        self.days[row, 7:] += around_mean(self.days[row, 3:7])
+        self.days[row, 3:7] = 0
         self.fresh[row] = time
 
     def set_aside(self, row: int, slots: Floats) -> None:
@@ -240,15 +239,25 @@ class Baselines:
 
     def record_level(self, rows: Ints, levels: Floats, noise: Floats) -> None:
         """Add whole days' levels (link scale) with the variance that sampling alone gives them."""
-        self.days[rows, 3:] += np.stack([np.ones_like(levels), levels, levels**2, noise], axis=1)
+        self.days[rows, 3:7] += np.stack([np.ones_like(levels), levels, levels**2, noise], axis=1)
 
     def wander(self, rows: Ints) -> Floats:
         """Return the half-width of the band in which the level wanders from day to day, on the link scale."""
-        count, total, squares, noise = self.days[rows, 3:].T
-        safe = np.maximum(count, 2)
-        variance = (squares - total**2 / safe) / (safe - 1) - noise / safe
-        width = WANDER_FACTOR * np.sqrt(np.maximum(variance, 0))
-        return np.where(count >= WANDER_DAYS, np.minimum(width, WANDER_MOST), 0.0)
+        return band_of(around_mean(self.days[rows, 3:7].T) + self.days[rows, 7:].T)
+
+
+def around_mean(levels: Floats) -> Floats:
+    """Return the degrees of freedom and squares around the mean, less noise, of (count, sum, squares, noise)."""
+    count, total, squares, noise = levels
+    safe = np.maximum(count, 1)
+    return np.stack([safe - 1, squares - total**2 / safe - noise * (safe - 1) / safe])
+
+
+def band_of(scatter: Floats) -> Floats:
+    """Return the half-width of a band, from the (degrees of freedom, squares) of days' levels; 0 from too few days."""
+    freedom, squares = scatter
+    width = _WANDER_FACTOR * np.sqrt(np.maximum(squares, 0) / np.maximum(freedom, 1))
+    return np.where(freedom >= _WANDER_DAYS - 1, np.minimum(width, _WANDER_MOST), 0.0)
 
 
 def _smooth(values: Floats) -> Floats:

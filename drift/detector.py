@@ -114,6 +114,7 @@ class Detector(Protocol):
     """Follows all series of one family."""
 
     name: str
+    budgeted: bool  # its false pages stay within its share; the pages of others have a cap of their own
 
     def observe(self, window: Observation, share: Share) -> list[Alarm]:
         """Take one closed window; windows must come in order of time."""

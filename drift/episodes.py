@@ -101,7 +101,7 @@ class EpisodicFamily(Family):
     def _restart(self, row: int, sums: Floats, shift: float, time: float) -> None:
         """Begin anew with these sums, whose level lies by `shift` from the one before; the daily profile goes along."""
         self.baselines.move(row, lambda events, sums: self._moved(events, sums, shift))
-        self.baselines.restart(row, sums, shift, time)
+        self.baselines.restart(row, sums, time)
         self._clear(row)
 
     def _clear(self, row: int) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -54,8 +54,16 @@ class Family(ABC):
     """
 
     name: str
+    budgeted = True
     log_weights: Floats
     directions: Floats  # of the alternatives: +1 up, −1 down
+    arrays: ClassVar[dict[str, float]] = {  # one row a series → what a new series begins with
+        "_evidence": EVIDENCE_FLOOR,
+        "_segment": 0.0,
+        "_part": 0.0,
+        "_small": 0.0,
+        "_stated": 0.0,
+    }
 
     def __init__(self, settings: Mapping[int, SeriesSettings], min_events: int, strict_events: int) -> None:
         size = max(settings) + 1
@@ -177,11 +185,10 @@ class Family(ABC):
 
     def _grow(self, rows: int, born: Floats) -> None:
         self.baselines.grow(rows, born)
-        for name in ("_evidence", "_segment", "_part", "_small"):
+        for name, fill in self.arrays.items():
             array = getattr(self, name)
-            fill = EVIDENCE_FLOOR if name == "_evidence" else 0.0
-            setattr(self, name, np.concatenate([array, np.full((rows - len(array), array.shape[1]), fill)]))
-        self._stated = np.concatenate([self._stated, np.zeros(rows - len(self._stated), bool)])
+            extra = np.full((rows - len(array), *array.shape[1:]), fill, array.dtype)
+            setattr(self, name, np.concatenate([array, extra]))
 
     def pageable(self, since: float) -> Ints:
         """Return the series that may page and had events since a time."""
@@ -221,17 +228,15 @@ class Family(ABC):
             return None
         return self._estimate(row, before), self._estimate(row, after)
 
-    _ARRAYS = ("_series", "_rows", "_evidence", "_segment", "_part", "_small", "_stated")
-
     def snapshot(self) -> dict[str, Any]:
         """Return the state: arrays and plain values by name."""
-        state: dict[str, Any] = {name: getattr(self, name) for name in self._ARRAYS}
+        state: dict[str, Any] = {name: getattr(self, name) for name in ("_series", "_rows", *self.arrays)}
         episodes = {str(row): msgspec.to_builtins(episode) for row, episode in self._episodes.items()}
         return {**state, "baselines": self.baselines.snapshot(), "episodes": episodes}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take the state of a snapshot."""
-        for name in self._ARRAYS:
+        for name in ("_series", "_rows", *self.arrays):
             setattr(self, name, state[name])
         self.baselines.restore(state["baselines"])
         self._episodes = {int(row): msgspec.convert(episode, Episode) for row, episode in state["episodes"].items()}

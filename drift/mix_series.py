@@ -50,6 +50,7 @@ class MixSeries:
         Baseline events before ordinary paging, and before the strict form may page large changes.
     """
 
+    budgeted = True
     alternatives = 0  # tilts that are tried of each column
 
     def __init__(self, settings: Mapping[int, SeriesSettings], min_events: int, strict_events: int) -> None:

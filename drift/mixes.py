@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from undertow.drift.baselines import DAY, KERNEL, WANDER_DAYS, WANDER_FACTOR, WANDER_MOST, Baselines, Slot
+from undertow.drift.baselines import DAY, KERNEL, Baselines, Slot, around_mean, band_of
 from undertow.drift.statistics.proportions import Floats
 
 __all__ = ["COLUMNS", "REST", "Kind", "Mixes", "cells", "link"]
@@ -74,7 +74,7 @@ class Mixes(Baselines):
         self.slots = np.zeros((0, self.slots.shape[1], _WIDTH))
         self.by_hour: Floats = np.zeros((0, self.hours.shape[1], COLUMNS))
         self.today: Floats = np.zeros((0, COLUMNS))
-        self.day_levels: Floats = np.zeros((0, 4, COLUMNS))  # of whole days: count, sum, squares, noise
+        self.day_levels: Floats = np.zeros((0, 6, COLUMNS))  # of days and of earlier levels, as in `days`
         self.profile: Floats = np.zeros((0, COLUMNS))  # the daily profile's shift of the log odds at …
         self.profile_at: Floats = np.zeros(0)  # … this multiple of ten minutes
 
@@ -157,7 +157,7 @@ class Mixes(Baselines):
         events, counts = self.days[rows, 1, None], self.today[rows]
         levels = link(counts, events)
         added = [np.ones_like(levels), levels, levels**2, self.noise(rows, events, counts)]
-        self.day_levels[rows] += np.stack(added, axis=1)
+        self.day_levels[rows, :4] += np.stack(added, axis=1)
 
     def noise(self, rows: Ints, events: Floats | float, counts: Floats) -> Floats:
         """Return the sampling variance of levels on the log-odds scale."""
@@ -167,11 +167,8 @@ class Mixes(Baselines):
 
     def wander(self, rows: Ints) -> Floats:
         """Return per column the half-width of the band in which the level wanders from day to day."""
-        count, total, squares, noise = np.moveaxis(self.day_levels[rows], 1, 0)
-        safe = np.maximum(count, 2)
-        variance = (squares - total**2 / safe) / (safe - 1) - noise / safe
-        width = WANDER_FACTOR * np.sqrt(np.maximum(variance, 0))
-        return np.where(count >= WANDER_DAYS, np.minimum(width, WANDER_MOST), 0.0)
+        levels = np.moveaxis(self.day_levels[rows], 1, 0)
+        return band_of(around_mean(levels[:4]) + levels[4:])
 
     # -- clustering ---------------------------------------------------------------------------------------------------
 
@@ -255,10 +252,10 @@ class Mixes(Baselines):
         events = np.maximum(self.hours[row, :, :1], 1)
         share, ratio = np.clip(self.by_hour[row] / events, 0, 1), np.exp(shifts)
         self.by_hour[row] = self.hours[row, :, :1] * share * ratio / (1 - share + share * ratio)
-        self.restart(row, sums, 0.0, time)
+        self.restart(row, sums, time)
         self.slots[row] = 0
-        count, total = self.day_levels[row, :2]
-        self.day_levels[row, 1:3] += count * shifts, 2 * shifts * total + count * shifts**2
+        self.day_levels[row, 4:] += around_mean(self.day_levels[row, :4])
+        self.day_levels[row, :4] = 0
         self.profile_at[row] = -1
 
     def set_apart(self, row: int, slots: Floats) -> None:

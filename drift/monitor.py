@@ -28,8 +28,8 @@ __all__ = ["Monitor", "MonitorConfig", "SeriesStatus"]
 
 _DEFAULTS = {
     Family.RATE: "beta_binomial",
-    Family.POSITIVE: "clipped_gaussian",
-    Family.SCORE: "clipped_gaussian",
+    Family.POSITIVE: "rank_betting",
+    Family.SCORE: "bounded_betting",
     Family.CATEGORY: "multinomial",
     Family.VECTOR: "hotelling",
 }
@@ -113,10 +113,11 @@ class Monitor:
         self._observations = Observations(catalogue, self._scales)
         chosen = [config.detectors.get(metric.name, _DEFAULTS[metric.family]) for metric in metrics]
         settings = {number: _settings(metric, config) for number, metric in enumerate(metrics)}
-        self._rates = BetaBinomial(settings, config.min_events, config.strict_events)
         self._detectors: dict[str, Detector] = {
             name: DETECTORS[name](settings, config.min_events, config.strict_events) for name in sorted(set(chosen))
-        } | {BetaBinomial.name: self._rates}
+        }
+        self._rates = BetaBinomial(settings, config.min_events, config.strict_events)
+        self._detectors[BetaBinomial.name] = self._rates
         self._handled: dict[str, Bools] = {name: np.array([c == name for c in chosen]) for name in self._detectors}
         self._metric_weights = np.array([config.weights.get(metric.name, 1.0) for metric in metrics])
         self._unbudgeted: dict[str, list[float]] = {}
@@ -232,7 +233,8 @@ class Monitor:
     def _verdict(self, alarm: Alarm, detector: str, window: ClosedWindow) -> Verdict:
         group, number = divmod(alarm.series, SERIES_METRICS)
         series = self._series(group, self._catalogue.name(number))
-        kind = self._capped(alarm.kind, "detectors", window.end) if detector not in _DEFAULTS.values() else alarm.kind
+        outside = not self._detectors[detector].budgeted
+        kind = self._capped(alarm.kind, "detectors", window.end) if outside else alarm.kind
         opened = verdict_id(series, alarm.opened_at, "alarm") if kind == "recovered" else ""
         return Verdict(
             id=verdict_id(series, alarm.opened_at if opened else window.end, "recovered" if opened else "alarm"),
@@ -284,7 +286,7 @@ def _check_stated(where: str, rate: float, detectors: Mapping[str, str]) -> None
     metric = where.rpartition("/")[2]
     if resolve(metric).family is not Family.RATE or detectors.get(metric, _DEFAULTS[Family.RATE]) != BetaBinomial.name:
         raise ValueError(
-            f"a level of '{metric}' cannot be stated: only a rate that the detector '{BetaBinomial.name}' follows has one"
+            f"a level of '{metric}' cannot be stated: only rates that '{BetaBinomial.name}' follows can have one"
         )
     if not 0 < rate < 1:
         raise ValueError(f"stated '{where}' = {rate} is no rate; it must lie between 0 and 1")

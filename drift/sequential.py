@@ -19,9 +19,9 @@ from undertow.drift.episodes import BLOCK, EpisodicFamily
 from undertow.drift.family import EVIDENCE_FLOOR
 from undertow.drift.statistics.proportions import Floats
 
-__all__ = ["SequentialDetector"]
+__all__ = ["SMALL_BLOCK", "SequentialDetector"]
 
-_SMALL_BLOCK = 10.0  # overdispersion is estimated from two block sizes, the larger one counts
+SMALL_BLOCK = 10.0  # overdispersion is estimated from two block sizes, the larger one counts
 _OWN_EVIDENCE = float(np.log(100.0))
 
 Ints = NDArray[np.int64]
@@ -60,7 +60,7 @@ class SequentialDetector(EpisodicFamily):
         added = np.stack([window.events, window.sums, window.squares, window.raw, expected, flat], axis=1)
         self._part[rows, Slot.EVENTS : Slot.FLAT + 1] += added
         self._small[rows] += added[:, [0, 1, 4]]
-        self._close_small(rows[self._small[rows, 0] >= _SMALL_BLOCK])
+        self._close_small(rows[self._small[rows, 0] >= SMALL_BLOCK])
         self.baselines.record_hours(rows, window.start, window.events, window.sums)
         self.baselines.record_volumes(rows, window.end, window.events)
         return flat
@@ -126,14 +126,25 @@ class SequentialDetector(EpisodicFamily):
         part[unknown, Slot.EXPECTED] = part[unknown, Slot.SUM]  # there was nothing to expect yet
         self._learn_clustering(rows[self._stated[rows]], part[self._stated[rows]])
         self.baselines.push(rows, part)
+        for row in rows[unknown & self._known(rows)].tolist():
+            self._measure_past(row)
         self._part[rows] = 0
 
     def _learn_clustering(self, rows: Ints, part: Floats) -> None:
-        """Learn at once how blocks scatter around their own level where the usual one is stated and so never learned."""
+        """Learn at once how blocks scatter, around their own level, where the usual one is stated and not learned."""
         own = self.baselines.slots[rows].sum(axis=1) + part
         around = part.copy()
         around[:, Slot.EXPECTED] = part[:, Slot.EVENTS] * self._mean(self._link(own[:, Slot.EVENTS], own[:, Slot.SUM]))
         self.baselines.sums[rows, Slot.LARGE : Slot.LEARNED] += self._clustering(rows, around)
+
+    def _measure_past(self, row: int) -> None:
+        """Measure how the blocks scatter that were seen before there was a level: around their own, which costs one."""
+        past = self.baselines.history(row)
+        total = past.sum(axis=0)
+        past[:, Slot.EXPECTED] = past[:, Slot.EVENTS] * self._mean(self._link(total[[Slot.EVENTS]], total[[Slot.SUM]]))
+        spread, weight = self._spread(np.full(len(past), row), past)
+        measured = [spread.sum() + 1, (spread**2).sum(), weight.sum() - weight.mean()]
+        self.baselines.sums[row, Slot.LARGE : Slot.LEARNED] += measured
 
     def _clustering(self, rows: Ints, part: Floats) -> Floats:
         """Return spread, its square and its weight for blocks; nothing while there is no level to measure it from."""

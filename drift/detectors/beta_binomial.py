@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from undertow.drift.baselines import Slot
-from undertow.drift.sequential import SequentialDetector
+from undertow.drift.episodes import BLOCK
+from undertow.drift.sequential import SMALL_BLOCK, SequentialDetector
 from undertow.drift.statistics.proportions import Floats, jeffreys, log_likelihood, odds_shift, wilson
 from undertow.drift.verdict import Estimate
 
@@ -16,6 +17,7 @@ __all__ = ["BetaBinomial"]
 Ints = NDArray[np.int64]
 
 _PROFILE_HITS = 3.0  # hits by which an hour of the profile is shrunk towards flat
+_ONE_BLOCK = 2.0  # variance of the spread of a block of independent events
 _FARTHEST = 20.0  # stands for an infinite margin on the log-odds scale
 _STATED = 1e15  # events that a stated rate counts for: more than will ever be seen
 
@@ -95,8 +97,8 @@ class BetaBinomial(SequentialDetector):
 
     def _dispersion(self, rows: Ints, errors: float = 1.0) -> Floats:
         sums = self.baselines.sums[rows]
-        small = _excess(sums[:, Slot.SMALL : Slot.LARGE], errors)
-        large = _excess(sums[:, Slot.LARGE : Slot.LEARNED], errors)
+        small = _excess(sums[:, Slot.SMALL : Slot.LARGE], SMALL_BLOCK, errors)
+        large = _excess(sums[:, Slot.LARGE : Slot.LEARNED], BLOCK, errors)
         return np.clip(np.maximum(small, large), 0.0, 0.9)
 
     def _spread(self, rows: Ints, part: Floats) -> tuple[Floats, Floats]:
@@ -153,9 +155,11 @@ class BetaBinomial(SequentialDetector):
         return (1 + 49 * self._dispersion(rows)) / (events * rate * (1 - rate))
 
 
-def _excess(clustering: Floats, errors: float) -> Floats:
-    """Return the moment estimate of a correlation plus so many standard errors."""
+def _excess(clustering: Floats, events: float, errors: float) -> Floats:
+    """Return the moment estimate of a correlation, from blocks of so many events, plus so many standard errors.
+
+    Few blocks that happen to scatter little say little: one more of independent events is taken to have been seen.
+    """
     spread, squares, weight = clustering.T
-    safe = np.maximum(weight, 1)
-    excess: Floats = (spread + errors * np.sqrt(squares)) / safe
+    excess: Floats = (spread + errors * np.sqrt(squares + _ONE_BLOCK)) / (weight + events - 1)
     return excess

@@ -74,6 +74,7 @@ class Hotelling:
     """
 
     name = "hotelling"
+    budgeted = True
 
     def __init__(self, settings: Mapping[int, SeriesSettings], min_events: int, strict_events: int) -> None:
         self._settings = dict(settings)

@@ -16,14 +16,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from undertow.drift import adapters
 from undertow.drift.adapters import RiverDetector
+from undertow.drift.betting import BettingFamily
 from undertow.drift.budget import Share
 from undertow.drift.catalogue import SERIES_METRICS
 from undertow.drift.detector import Alarm, Detector, Observation, SeriesSettings
 from undertow.drift.detectors import DETECTORS
-from undertow.drift.metrics import METRICS, Family, Metric
+from undertow.drift.metrics import METRICS, Family, Metric, score_metric
 from undertow.drift.sequential import SequentialDetector
 from undertow.pipelines import snapshot
 
@@ -33,6 +35,7 @@ HOUR, DAY = 3600.0, 86_400.0
 STRICT, ENOUGH = 200, 2000
 SHARE = Share.of(1.0, 64)
 Cells = tuple[NDArray[np.int64], Floats, NDArray[np.int64]]
+SCALES = {Family.POSITIVE: "log", Family.SCORE: "standard"}
 NO_CELLS: Cells = (np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64))
 FOLLOWED, COMMON, SELDOM = 101, 102, 103  # categories; a level of the mix is the share of the first
 
@@ -116,7 +119,28 @@ def length(level: float = 5.0, sd: float = 0.6, tail: int = 0, shared: float = 0
         z = z * math.sqrt(1 - shared) + rng.standard_normal((shape[0], 1)) * math.sqrt(shared)
         logs = level + sd * z + season * math.sin(2 * math.pi * time / DAY)
         clipped = np.clip(logs, level - 3.5 * sd, level + 3.5 * sd)
-        return Columns(clipped.sum(axis=1), (clipped**2).sum(axis=1), logs.sum(axis=1))
+        cells = np.repeat(np.arange(shape[0]), shape[1]), clipped.ravel(), np.ones(clipped.size, np.int64)
+        return Columns(clipped.sum(axis=1), (clipped**2).sum(axis=1), logs.sum(axis=1), cells)
+
+    return draw
+
+
+def capped(share: float) -> Draw:
+    """Logs of which this share stands at the limit of what an answer may have."""
+    limit = float(norm.isf(share))
+
+    def draw(rng: np.random.Generator, time: float, shape: tuple[int, int]) -> Columns:
+        return scalars(list(np.minimum(5 + 0.6 * rng.standard_normal(shape), 5 + 0.6 * limit)))
+
+    return draw
+
+
+def thumbs(up: float) -> Draw:
+    """Standard scores of ratings that are good or bad."""
+    sd = math.sqrt(up * (1 - up))
+
+    def draw(rng: np.random.Generator, time: float, shape: tuple[int, int]) -> Columns:
+        return scalars(list(((rng.random(shape) < up) - up) / sd))
 
     return draw
 
@@ -170,6 +194,17 @@ LENGTHS = Traffic(
     steps=(5.0, 5.25, 5.5),
     page_from=(2.3, 0.4, 0.1),
 )
+SCORES = Traffic(
+    metric=score_metric("helpful"),
+    levels=(0.0, 1.2, -1.2),
+    mirror=(0.0, 1.2, -1.2),
+    values=lambda rng, level, count: rng.normal(level, 1, count),
+    columns=scalars,
+    many=lambda level: length(level, sd=1.0),
+    told=lambda values: float(np.mean(values)),
+    steps=(0.0, 0.4, 0.8),
+    page_from=(2.3, 0.6, 0.2),
+)
 MIXES = Traffic(
     metric=Metric("mix", Family.CATEGORY, "share of events", "both", "a mix", page_from=0.03),
     levels=(0.1, 0.4, 0.005),
@@ -181,7 +216,11 @@ MIXES = Traffic(
     steps=(0.1, 0.16, 0.25),
     page_from=(0.5, 0.11, 0.03),
 )
-TRAFFIC: dict[str, Traffic] = {"beta_binomial": RATES, "multinomial": MIXES}  # the others follow lengths
+TRAFFIC: dict[str, Traffic] = {  # the others follow lengths
+    "beta_binomial": RATES,
+    "bounded_betting": SCORES,
+    "multinomial": MIXES,
+}
 
 
 def traffic(name: str) -> Traffic:
@@ -199,12 +238,13 @@ def heading(alarm: Alarm) -> str:
 
 def settings_of(name: str, **changed: Any) -> SeriesSettings:
     metric = traffic(name).metric
+    linear = metric.family is Family.SCORE
     values = {
-        "band": math.log1p(metric.band),
-        "page_from": metric.page_from if metric.family is Family.CATEGORY else math.log(metric.page_from),
-        "season": math.log(metric.season),
+        "band": metric.band if linear else math.log1p(metric.band),
+        "page_from": metric.page_from if linear or metric.family is Family.CATEGORY else math.log(metric.page_from),
+        "season": metric.season if linear else math.log(metric.season),
         "harm": "both",
-        "scale": "log" if metric.family is Family.POSITIVE else "share",
+        "scale": SCALES.get(metric.family, "share"),
     }
     return SeriesSettings(**{**values, **changed})
 
@@ -334,8 +374,9 @@ def test_memory_does_not_grow_with_the_stream(name: str, tmp_path: Path, monkeyp
         if number in {99, 999}:
             sizes.append(len(state_bytes(detector, tmp_path)))
     kept = 9 * (adapters._KEPT + 10) + 20 * (adapters._KEPT // 10 + 2)  # values of 9 bytes, windows of at most 20
+    positions = 800 * 14 if isinstance(detector, BettingFamily) else 0  # of the first values, hundredths of ±4 sd
     allowed = (
-        kept + 100 if isinstance(detector, RiverDetector) else sizes[0] + 300
+        kept + 100 if isinstance(detector, RiverDetector) else sizes[0] + positions + 300
     )  # numbers take more bytes as they grow
     assert sizes[1] <= allowed, (
         f"{name}: {sizes[0]:,} bytes after 1,000 events, {sizes[1]:,} after 10,000, at most {allowed:,}"
@@ -372,6 +413,8 @@ def test_no_page_before_the_strict_events(name: str) -> None:
 DELAYS = {
     "beta_binomial": (400, 600),
     "clipped_gaussian": (50, 50),
+    "rank_betting": (50, 50),
+    "bounded_betting": (200, 200),
     "multinomial": (400, 600),
     "adwin": (100, 100),
     "page_hinkley": (100, 100),
@@ -512,11 +555,14 @@ NULLS = {
     "clusters": Null("beta_binomial", 20, 300, 5, rate(0.02, rho=0.05)),
     "clusters and season": Null("beta_binomial", 20, 300, 5, rate(0.02, rho=0.05, season=0.5)),
     "frequent clusters": Null("beta_binomial", 20, 300, 5, rate(0.2, rho=0.1)),
-    "normal logs": Null("clipped_gaussian", 20, 200, 5, length()),
-    "heavy tails": Null("clipped_gaussian", 20, 200, 5, length(tail=3)),
-    "heavy tails and season": Null("clipped_gaussian", 20, 200, 5, length(tail=3, season=math.log(1.15))),
-    "season of lengths, much traffic": Null("clipped_gaussian", 100, 60, 5, length(season=math.log(1.15))),
-    "shared variance": Null("clipped_gaussian", 20, 200, 5, length(shared=0.1)),
+    "normal logs, Gaussian": Null("clipped_gaussian", 20, 200, 5, length()),
+    "heavy tails and season, Gaussian": Null("clipped_gaussian", 20, 200, 5, length(tail=3, season=math.log(1.15))),
+    "normal logs": Null("rank_betting", 100, 50, 8, length()),
+    "heavy tails and season": Null("rank_betting", 100, 50, 8, length(tail=3, season=math.log(1.15))),
+    "shared variance": Null("rank_betting", 100, 50, 8, length(shared=0.1)),
+    "many equal lengths": Null("rank_betting", 100, 50, 8, capped(0.3)),
+    "scores": Null("bounded_betting", 40, 100, 5, length(0.0, sd=1.0)),
+    "thumbs": Null("bounded_betting", 40, 100, 5, thumbs(0.97)),
     "a mix": Null("multinomial", 20, 60, 4, mix(FEW)),
     "a mix with a long tail": Null("multinomial", 20, 40, 4, mix(MANY)),
     "a mix of sessions": Null("multinomial", 20, 60, 4, mix(FEW, session=5)),
@@ -602,8 +648,10 @@ RETURNS = {
     "a rate, for half an hour": ("beta_binomial", 0.02, 0.5, 20, 20.5, 30),
     "a rate, with a profile": ("beta_binomial", 0.02, 0.08, 120, 130, 150),
     "a rate that falls": ("beta_binomial", 0.3, 0.1, 80, 90, 110),
-    "a length": ("clipped_gaussian", 5.0, 4.65, 40, 50, 70),
-    "a length, with a profile": ("clipped_gaussian", 5.0, 5.35, 120, 130, 140),
+    "a length, young": ("clipped_gaussian", 5.0, 4.65, 40, 50, 70),
+    "a length": ("rank_betting", 5.0, 4.65, 60, 66, 80),
+    "a score": ("bounded_betting", 0.0, -1.2, 40, 50, 70),
+    "a length, with a profile": ("rank_betting", 5.0, 5.35, 120, 130, 140),
     "a mix, on the first day": ("multinomial", 0.02, 0.12, 20, 28, 40),
     "a mix, with a profile": ("multinomial", 0.3, 0.1, 120, 130, 150),
     "a mix, for half an hour": ("multinomial", 0.02, 0.5, 20, 20.5, 30),
@@ -631,7 +679,9 @@ def test_a_shift_at_the_daily_peak_and_its_return_are_one_page_and_one_recovery(
 WORSE = {
     "2, 6, 30 % within days": ("beta_binomial", (0.02, 0.06, 0.3), (40, 60), 100),
     "2, 6, 30 % with a profile": ("beta_binomial", (0.02, 0.06, 0.3), (128, 200), 240),
-    "lengths": ("clipped_gaussian", (5.0, 5.3, 5.9), (40, 80), 120),
+    "lengths, young": ("clipped_gaussian", (5.0, 5.3, 5.9), (40, 80), 120),
+    "lengths": ("rank_betting", (5.0, 5.3, 5.9), (60, 100), 140),
+    "scores": ("bounded_betting", (0.0, 1.2, 2.6), (40, 80), 120),
     "a mix": ("multinomial", (0.02, 0.1, 0.4), (40, 80), 120),
 }
 
@@ -660,8 +710,8 @@ LASTING = {
         lambda hour: 0.1 * daily(hour) * (1 if hour < 138 else 0.3),
         "down",
     ),
-    "a length": ("clipped_gaussian", between(5.0, 4.65, 127), "down"),
-    "a length with a season": ("clipped_gaussian", lambda hour: 5 + 0.2 * (daily(hour) - 1) + 0.5 * (hour > 126), "up"),
+    "a length": ("rank_betting", between(5.0, 4.65, 127), "down"),
+    "a length with a season": ("rank_betting", lambda hour: 5 + 0.2 * (daily(hour) - 1) + 0.5 * (hour > 126), "up"),
     "a mix with a season": ("multinomial", lambda hour: 0.03 * daily(hour) * (1 if hour < 127 else 3), "up"),
 }
 
@@ -690,7 +740,7 @@ def test_small_steps_add_up_to_a_page(name: str) -> None:
 
 @every_scalar
 def test_a_partial_return_of_a_metric_that_hurts_upwards_wakes_nobody(name: str) -> None:
-    levels = (0.05, 0.4, 0.2) if name == "beta_binomial" else (5.0, 6.0, 5.5)
+    levels = {"beta_binomial": (0.05, 0.4, 0.2), "bounded_betting": (0.0, 1.6, 0.8)}.get(name, (5.0, 6.0, 5.5))
     told = watch(name, lambda hour: levels[int(hour // 40)], 120, harm="up")
     mostly(told, ["page up", "notice down"])
 
@@ -703,10 +753,11 @@ def test_a_day_that_was_only_partly_seen_says_nothing_about_the_wander(name: str
         start = 18 * HOUR + number * 1800.0
         level = 0.02 * daily(start / HOUR) * (1 if number < 67 else 3)
         if name != "beta_binomial":
-            level = 5 + 0.2 * daily(start / HOUR) + 0.5 * (number >= 67)
+            level = 5 + 0.2 * daily(start / HOUR) + {"bounded_betting": 2.0}.get(name, 0.5) * (number >= 67)
         events = 2000 if name == "beta_binomial" else 600
         columns = traffic(name).many(level)(rng, start, (20, events))
         detector.observe(summary_of(start, 1800.0, events, columns), SHARE)
     assert isinstance(detector, SequentialDetector)
-    assert detector.baselines.days[:, 3].min() >= 5, "the wander is not estimated yet"
+    days = detector.baselines.days
+    assert (days[:, 3] + days[:, 7]).min() >= 5, "the wander is not estimated yet"
     assert detector.baselines.wander(np.arange(20)).max() < 0.25

@@ -84,7 +84,7 @@ def test_before_is_all_that_was_pushed_without_the_latest_slots(latest: int) -> 
 def test_a_restart_begins_with_the_sums_it_is_given_and_an_empty_past() -> None:
     made, _ = pushed(100)
     sums = np.arange(float(Slot.WIDTH))
-    made.restart(0, sums, 0.0, 5000.0)
+    made.restart(0, sums, 5000.0)
     assert made.sums[0].tolist() == sums.tolist()
     assert len(made.history(0)) == 0
     assert made.learned(ROW)[0] == sums[Slot.EVENTS]
@@ -245,19 +245,18 @@ def test_only_whole_days_at_one_level_count() -> None:
     assert not made.whole_day(ROW)[0], "born at 18:00"
     made.record_day(ROW, 1.0, np.array([10.0]), np.array([1.0]))
     assert made.whole_day(ROW)[0]
-    made.restart(0, np.zeros(Slot.WIDTH), 0.0, 1.5 * DAY)
+    made.restart(0, np.zeros(Slot.WIDTH), 1.5 * DAY)
     assert not made.whole_day(ROW)[0], "changed at noon"
 
 
-def test_a_level_that_changed_goes_on_wandering_as_far_as_before() -> None:
-    made, moved = baselines(), baselines()
-    for day, level in enumerate([1.0, 1.2, 0.9, 1.1, 1.05, 0.95]):
-        made.record_level(ROW, np.array([level]), np.array([0.001]))
+def test_how_far_days_wander_outlives_a_change_of_the_level() -> None:
+    made, levels = baselines(), np.array([1.0, 1.2, 0.9, 1.1, 4.05, 3.95, 4.1])
+    for day, level in enumerate(levels.tolist()):
         if day == 4:
-            moved.restart(0, np.zeros(Slot.WIDTH), 3.0, 4 * DAY)
-        moved.record_level(ROW, np.array([level + 3.0 * (day >= 4)]), np.array([0.001]))
-    assert made.wander(ROW)[0] > 0
-    assert moved.wander(ROW)[0] == pytest.approx(made.wander(ROW)[0])
+            made.restart(0, np.zeros(Slot.WIDTH), 4 * DAY)
+        made.record_level(ROW, np.array([level]), np.array([0.001]))
+    within = (levels[:4].var() * 4 + levels[4:].var() * 3) / 5
+    assert made.wander(ROW)[0] == pytest.approx(3.8 * math.sqrt(within - 0.001))
 
 
 def test_a_snapshot_holds_everything() -> None:
