@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from undertow.drift.budget import VOLUME_SPANS, volume_after, weekly_volume
 from undertow.drift.statistics.proportions import Floats
+from undertow.drift.wander import Wander
 
-__all__ = ["DAY", "KERNEL", "SIGHTINGS", "Baselines", "Slot", "around_mean", "band_of"]
+__all__ = ["DAY", "KERNEL", "SIGHTINGS", "Baselines", "Slot"]
 
 DAY = 86_400.0
 _SLOTS = 24
@@ -25,9 +26,6 @@ _LAG = 0.25  # share of all events that may wait in slots before the oldest is l
 _HOURS = 24
 SIGHTINGS = 3  # whole days on which an hour was seen before its profile holds: with fewer it pages by the clock
 KERNEL = np.array([1.0, 2.0, 3.0, 2.0, 1.0])
-_WANDER_DAYS = 5  # days of level needed before the day-to-day wander is estimated
-_WANDER_FACTOR = 3.8  # half-width of the benign band in standard deviations of the day-to-day wander
-_WANDER_MOST = float(np.log(2.0))
 _NEVER = -1.0
 
 Ints = NDArray[np.int64]
@@ -48,7 +46,8 @@ class Baselines:
 
     `sums` (rows, WIDTH) is what has been learned; `slots` (rows, 24, WIDTH) the recent past, oldest first; `hours`
     (rows, 24, 2) events and sums by hour of day (UTC), `sightings` (rows, 24) on how many days that hour has passed
-    with events; `days` the statistics of whole days' levels; `volumes` the recent events a second.
+    with events; `wander` how far the levels of days lie
+    apart; `volumes` the recent events a second.
     """
 
     def __init__(self) -> None:
@@ -62,26 +61,30 @@ class Baselines:
         self.born: Floats = np.zeros(0)
         self.heard: Floats = np.zeros(0)  # end of the last window with events
         self.volumes: Floats = np.zeros((0, len(VOLUME_SPANS)))
-        # day, events, sum of today; count, sum, squares, noise of the levels of days; of earlier levels, how many days
-        # beyond the first of each there were, and their squares around their means without the noise
-        self.days: Floats = np.zeros((0, 9))
+        self.days: Floats = np.zeros((0, 3))  # today: its number, events, sum
         self.fresh: Floats = np.zeros(0)  # when the level that is followed now began
+        self.wander = Wander()
 
     def grow(self, rows: int, born: Floats) -> None:
         """Make room for `rows` series; the new ones were first seen at the times `born`."""
-        for name, array in list(vars(self).items()):
+        self.wander.grow(rows)
+        for name, array in self._arrays().items():
             fill = _NEVER if name == "hour" else 0
             extra = np.full((rows - len(array), *array.shape[1:]), fill, array.dtype)
             setattr(self, name, np.concatenate([array, born if name in {"born", "heard", "fresh"} else extra]))
 
+    def _arrays(self) -> dict[str, Any]:
+        return {name: array for name, array in vars(self).items() if name != "wander"}
+
     def snapshot(self) -> dict[str, Any]:
         """Return the arrays by name."""
-        return dict(vars(self))
+        return {**self._arrays(), "wander": self.wander.snapshot()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take the arrays of a snapshot."""
-        for name in vars(self):
+        for name in self._arrays():
             setattr(self, name, state[name])
+        self.wander.restore(state["wander"])
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
@@ -146,6 +149,7 @@ class Baselines:
                 self.slots[rows, oldest, Slot.LEARNED] = 1
                 self.sums[rows, Slot.EVENTS :] += slots[:, Slot.EVENTS :]
                 self.waiting[rows] -= slots[:, Slot.EVENTS]
+                self.wander.learn(rows, slots[:, Slot.END])
 
     def history(self, row: int) -> Floats:
         """Return the row's past, oldest first, shape (slots in use, WIDTH)."""
@@ -168,8 +172,7 @@ class Baselines:
         self.sums[row] = sums
         self.used[row] = 0
         self.waiting[row] = 0
-        self.days[row, 7:] += around_mean(self.days[row, 3:7])
-        self.days[row, 3:7] = 0
+        self.wander.restart(row)
         self.fresh[row] = time
 
     def set_aside(self, row: int, slots: Floats) -> None:
@@ -233,31 +236,9 @@ class Baselines:
     def record_day(self, rows: Ints, day: float, events: Floats, sums: Floats) -> None:
         """Add a block to today's sums; a new day starts them afresh."""
         fresh = rows[self.days[rows, 0] != day]
-        self.days[fresh, 0], self.days[fresh, 1:3] = day, 0
+        self.days[fresh, 0], self.days[fresh, 1:] = day, 0
         self.days[rows, 1] += events
         self.days[rows, 2] += sums
-
-    def record_level(self, rows: Ints, levels: Floats, noise: Floats) -> None:
-        """Add whole days' levels (link scale) with the variance that sampling alone gives them."""
-        self.days[rows, 3:7] += np.stack([np.ones_like(levels), levels, levels**2, noise], axis=1)
-
-    def wander(self, rows: Ints) -> Floats:
-        """Return the half-width of the band in which the level wanders from day to day, on the link scale."""
-        return band_of(around_mean(self.days[rows, 3:7].T) + self.days[rows, 7:].T)
-
-
-def around_mean(levels: Floats) -> Floats:
-    """Return the degrees of freedom and squares around the mean, less noise, of (count, sum, squares, noise)."""
-    count, total, squares, noise = levels
-    safe = np.maximum(count, 1)
-    return np.stack([safe - 1, squares - total**2 / safe - noise * (safe - 1) / safe])
-
-
-def band_of(scatter: Floats) -> Floats:
-    """Return the half-width of a band, from the (degrees of freedom, squares) of days' levels; 0 from too few days."""
-    freedom, squares = scatter
-    width = _WANDER_FACTOR * np.sqrt(np.maximum(squares, 0) / np.maximum(freedom, 1))
-    return np.where(freedom >= _WANDER_DAYS - 1, np.minimum(width, _WANDER_MOST), 0.0)
 
 
 def _smooth(values: Floats) -> Floats:

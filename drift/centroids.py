@@ -27,6 +27,7 @@ _SLOTS = 24
 _WANDER_DAYS = 5  # days needed before the day-to-day wander is estimated
 _WANDER_FACTOR = 3.8  # half-width of the benign band in standard deviations of the day-to-day wander
 _WANDER_MOST = float(np.log(2.0))
+_LAG_DAYS = 2  # days that do not count yet: a change that has not been found must not widen the band that hides it
 _SCATTER_BLOCKS = 8  # blocks of which the scatter must be known before a number of directions is used
 _OUTLYING = 3.0  # standard deviations of its squared distance beyond which a block counts as if it were just there
 _MOST_SCATTER = 4.0  # of one block, in multiples of the usual one
@@ -68,6 +69,7 @@ class Centroid:
         self._long: Floats = np.zeros(Row.WIDTH)
         self._day: Floats = np.zeros(Row.WIDTH)  # today so far
         self._days: Floats = np.zeros((2, len(LEADING)))  # number and sum of the days' squared displacements
+        self._fresh_days: Floats = np.zeros((_LAG_DAYS, 2, len(LEADING)))  # of the last days: they may be of a change
 
     # -- taking in -----------------------------------------------------------------------------------------------------
 
@@ -223,9 +225,11 @@ class Centroid:
         others = past[Row.SUM] + self.part[Row.SUM] - self._day[Row.SUM]
         off = (self._day[Row.SUM] / self._day[Row.EVENTS] - others / rest) @ self.basis.directions
         noise = factors(past[None, Row.SCATTER], 0.0)[0] * BANDS * (1 / self._day[Row.EVENTS] + 1 / rest)
+        self._days += self._fresh_days[0]
+        self._fresh_days[:-1], self._fresh_days[-1] = self._fresh_days[1:].copy(), 0
         for i in range(self.leading):
             count = LEADING[i]
-            self._days[:, i] += 1, float(off[:count] @ off[:count]) - float(noise[: i + 1].sum())
+            self._fresh_days[-1, :, i] = 1, float(off[:count] @ off[:count]) - float(noise[: i + 1].sum())
 
     def _flatten_past(self) -> None:
         """Take the profile, now that it is known, out of what came before it was."""
@@ -253,7 +257,7 @@ class Centroid:
         self._whiten(self.rows)
         for part in (self.part, self._long, self._day):
             part[:] = 0
-        self._days[:] = 0
+        self._fresh_days[:] = 0
         self.fresh = time
         self.basis.restart(float(row[Row.EVENTS]), row[Row.SUM])
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from undertow.drift.baselines import DAY, KERNEL, Baselines, Slot, around_mean, band_of
+from undertow.drift.baselines import DAY, KERNEL, Baselines, Slot
 from undertow.drift.statistics.proportions import Floats
+from undertow.drift.wander import Wander
 
 __all__ = ["COLUMNS", "REST", "Kind", "Mixes", "cells", "link"]
 
@@ -74,7 +75,7 @@ class Mixes(Baselines):
         self.slots = np.zeros((0, self.slots.shape[1], _WIDTH))
         self.by_hour: Floats = np.zeros((0, self.hours.shape[1], COLUMNS))
         self.today: Floats = np.zeros((0, COLUMNS))
-        self.day_levels: Floats = np.zeros((0, 6, COLUMNS))  # of days and of earlier levels, as in `days`
+        self.wander = Wander((COLUMNS,))
         self.profile: Floats = np.zeros((0, COLUMNS))  # the daily profile's shift of the log odds at …
         self.profile_at: Floats = np.zeros(0)  # … this multiple of ten minutes
 
@@ -148,27 +149,20 @@ class Mixes(Baselines):
         ended = self.start_day(rows, day)
         if len(ended):
             whole = ended[self.whole_day(ended) & (self.days[ended, 1] >= _FEWEST_IN_A_DAY)]
-            self._record_levels(whole)
+            self._record_levels(whole, day * DAY)
         self.today[rows[self.days[rows, 0] != day]] = 0
         self.record_day(rows, day, events, np.zeros(len(rows)))
         self.today[rows] += counts
 
-    def _record_levels(self, rows: Ints) -> None:
+    def _record_levels(self, rows: Ints, end: float) -> None:
         events, counts = self.days[rows, 1, None], self.today[rows]
-        levels = link(counts, events)
-        added = [np.ones_like(levels), levels, levels**2, self.noise(rows, events, counts)]
-        self.day_levels[rows, :4] += np.stack(added, axis=1)
+        self.wander.record(rows, end, link(counts, events), self.noise(rows, events, counts))
 
     def noise(self, rows: Ints, events: Floats | float, counts: Floats) -> Floats:
         """Return the sampling variance of levels on the log-odds scale."""
         share = (np.clip(counts, 0, events) + 0.5) / (events + 1)
         variance: Floats = self.dispersion(rows) / (events * share * (1 - share))
         return variance
-
-    def wander(self, rows: Ints) -> Floats:
-        """Return per column the half-width of the band in which the level wanders from day to day."""
-        levels = np.moveaxis(self.day_levels[rows], 1, 0)
-        return band_of(around_mean(levels[:4]) + levels[4:])
 
     # -- clustering ---------------------------------------------------------------------------------------------------
 
@@ -245,7 +239,8 @@ class Mixes(Baselines):
             )
             sums[..., Kind.SPREAD :, REST] += sums[..., Kind.SPREAD :, column]
             sums[..., Kind.SPREAD :, column] = 0  # what is not known of it is that of the whole mix
-        self.day_levels[row, :, column] = self.profile[row, column] = 0
+        self.wander.clear(row, column)
+        self.profile[row, column] = 0
 
     def begin(self, row: int, sums: Floats, shifts: Floats, time: float) -> None:
         """Begin anew with these sums, whose log odds lie by `shifts` from before; the daily profile goes along."""
@@ -254,8 +249,6 @@ class Mixes(Baselines):
         self.by_hour[row] = self.hours[row, :, :1] * share * ratio / (1 - share + share * ratio)
         self.restart(row, sums, time)
         self.slots[row] = 0
-        self.day_levels[row, 4:] += around_mean(self.day_levels[row, :4])
-        self.day_levels[row, :4] = 0
         self.profile_at[row] = -1
 
     def set_apart(self, row: int, slots: Floats) -> None:

@@ -163,6 +163,11 @@ class Monitor:
         weights: Floats = services[groups] * self._metric_weights[metrics]
         return weights
 
+    @property
+    def unbudgeted(self) -> list[str]:
+        """Names of the detectors whose pages are outside the budget."""
+        return [name for name, detector in self._detectors.items() if not detector.budgeted]
+
     def pageable(self) -> int:
         """Return how many series may page and so share the budget: those that know enough and are not silent."""
         return len(self._pageable())

@@ -80,7 +80,7 @@ class SequentialDetector(EpisodicFamily):
             events, sums = self.baselines.days[ended, 1], self.baselines.days[ended, 2]
             enough = (events >= BLOCK) & self.baselines.whole_day(ended)
             ended, events, sums = ended[enough], events[enough], sums[enough]
-            self.baselines.record_level(ended, self._link(events, sums), self._noise(ended, events, sums))
+            self.baselines.wander.record(ended, day * DAY, self._link(events, sums), self._noise(ended, events, sums))
         self.baselines.record_day(rows, day, window.events, flat)
 
     def _judge(self, rows: Ints, closes: NDArray[np.bool_], window: Observation, share: Share) -> list[Alarm]:
@@ -109,7 +109,7 @@ class SequentialDetector(EpisodicFamily):
         """Return how far the benign band reaches above and below the expected level, link scale."""
         metrics = self._metric_of(rows)
         season = self._settings["season"][metrics] * self.baselines.unknown_season(rows, time) * ~self._stated[rows]
-        width = np.maximum(np.maximum(self._settings["band"][metrics], self.baselines.wander(rows)), season)
+        width = np.maximum(np.maximum(self._settings["band"][metrics], self.baselines.wander.widths(rows)), season)
         young = self.baselines.learned(rows) < self._min_events
         up, down = self._margin(rows, share.z)
         return width + np.where(young, up, 0), width + np.where(young, down, 0)

@@ -116,6 +116,9 @@ class App:
                 "open_incidents": len(self.processor.incidents.open),
                 "pageable_series": self.processor.monitor.pageable(),
                 "false_pages_per_week": self.settings.budget.false_pages_per_week,
+                "practice": self.processor.practice.summary(
+                    self.settings.budget.false_pages_per_week, self.processor.windows.watermark
+                ),
                 "notify": self.settings.budget.notify,
                 "undelivered": counts.pending,
                 "undelivered_seconds": counts.oldest_age_s,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from undertow.alerts.incident import Change, Context, Level, Version
 from undertow.alerts.incidents import Incidents, IncidentsConfig, IncidentsState
 from undertow.alerts.incidents import build as build_incidents
+from undertow.alerts.practice import Practice, PracticeState
 from undertow.drift.catalogue import Catalogue
 from undertow.drift.categories import Categories, CategoriesState
 from undertow.drift.deduplication import Deduplication, DeduplicationState
@@ -40,7 +41,7 @@ from undertow.pipelines.vector_meter import build as build_vector_meter
 __all__ = ["Counters", "Processor", "Step"]
 
 _VERSION_SLACK = 3600.0  # seconds before and after the change interval in which a first-seen version is a suspect
-STATE_VERSION = 3
+STATE_VERSION = 4
 
 
 def _unkeyed(user: str) -> str:
@@ -141,6 +142,7 @@ class Processor:
             hold_s=settings.alerts.hold_s, join_s=settings.alerts.join_s, pages_per_hour=settings.alerts.pages_per_hour
         )
         self.incidents: Incidents = build_incidents(self._incidents_config, incidents)
+        self.practice = self._practice(msgspec.convert(state["practice"], PracticeState) if state else None)
         self._counters = msgspec.convert(state["counters"], Counters) if state else Counters()
         if state:
             self.monitor.restore(state["monitor"])
@@ -186,6 +188,7 @@ class Processor:
         if resolution == "accepted":
             for series in {verdict.series for change in decided for verdict in change.incident.verdicts}:
                 self.monitor.accept(series)
+        self.practice.take(decided, now)
         step.changes += decided
         return step
 
@@ -199,6 +202,10 @@ class Processor:
     def forget_incidents(self) -> None:
         """Start without incidents: those of the history that baselines were learned from are nobody's page."""
         self.incidents = build_incidents(self._incidents_config)
+        self.practice = self._practice()
+
+    def _practice(self, state: PracticeState | None = None) -> Practice:
+        return Practice(("rule", "fleet", *self.monitor.unbudgeted), state)
 
     @property
     def versions(self) -> Versions:
@@ -247,6 +254,7 @@ class Processor:
             "sampling": self.vectors.sampling and self.vectors.sampling.snapshot(),
             "monitor": self.monitor.snapshot(),
             "incidents": self.incidents.snapshot(),
+            "practice": self.practice.snapshot(),
             "scores": list(self.catalogue.scores),
             "categories": self.categories.snapshot(),
             "counters": self._counters,
@@ -314,6 +322,7 @@ class Processor:
             verdicts += found
             changes += self.incidents.apply(found, self._context(found), window.end) if found else []
             changes += [] if found else self.incidents.tick(window.end, self._context(found))
+        self.practice.take(changes, self.windows.watermark)
         self._counters.windows += len(windows)
         return Step(events, measured, late, windows, verdicts, changes, self.trackers.spent())
 

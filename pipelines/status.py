@@ -35,6 +35,7 @@ def status_of(settings: Settings) -> dict[str, Any]:
         "duplicates": counters.duplicates,
         "open_incidents": len(processor.incidents.open),
         "false_pages_per_week": settings.budget.false_pages_per_week,
+        "practice": processor.practice.summary(settings.budget.false_pages_per_week, processor.windows.watermark),
         "notify": settings.budget.notify,
         "states": dict(Counter(entry["state"] for entry in series)),
         "series": series,
@@ -49,6 +50,7 @@ def status_text(status: dict[str, Any]) -> str:
     lines = [
         f"watch: {where}",
         f"budget: {status['false_pages_per_week']:g} false pages a week, notify = {status['notify']}",
+        _practice(status["practice"]),
         f"events: {status['events']:,} counted, {status['late']:,} late, {status['duplicates']:,} repeated",
         f"series: {states.get('watching', 0)} can page, {states.get('strict', 0)} can page for large changes, "
         f"{states.get('learning', 0)} learning, {states.get('changed', 0)} changed",
@@ -62,6 +64,14 @@ def status_text(status: dict[str, Any]) -> str:
     if unpriced:
         lines.append(f"unpriced models (their cost is unknown, not 0): {', '.join(sorted(unpriced))}; set [prices]")
     return "\n".join(lines) + "\n" + _series_table(status["series"])
+
+
+def _practice(practice: dict[str, Any]) -> str:
+    outside = f" ({practice['outside']} by rules or detectors outside the budget)" if practice["outside"] else ""
+    return (
+        f"practice: {practice['pages']} urgent pages{outside} in {practice['weeks']:.1f} weeks, "
+        f"{practice['false']} marked false; the budget allows {practice['allowed']:.1f}"
+    )
 
 
 def _series_table(series: list[dict[str, Any]]) -> str:

@@ -37,6 +37,14 @@ _GAUGES = {
 }
 
 
+_PRACTICE = {
+    "pages": "Urgent pages sent, of the last year",
+    "outside": "Of them, those by rules or detectors outside the budget of false pages",
+    "false": "Of them, those that somebody marked as false",
+    "accepted": "Of them, those whose new level somebody accepted",
+}
+
+
 class _StatusCollector(Collector):
     def __init__(self, status: Callable[[], Mapping[str, Any]]) -> None:
         self._status = status
@@ -57,6 +65,10 @@ class _StatusCollector(Collector):
         for state, count in status.get("states", {}).items():
             states.add_metric([state], float(count))
         yield states
+        for name, text in _PRACTICE.items():
+            yield CounterMetricFamily(
+                f"undertow_urgent_{name}", text, value=float(status.get("practice", {}).get(name, 0))
+            )
         limits = CounterMetricFamily("undertow_limits", "What was left out at a limit", labels=["limit"])
         for limit, count in status.get("limits", {}).items():
             limits.add_metric([limit], float(count))

@@ -749,7 +749,7 @@ def test_a_partial_return_of_a_metric_that_hurts_upwards_wakes_nobody(name: str)
 def test_a_day_that_was_only_partly_seen_says_nothing_about_the_wander(name: str) -> None:
     """Born at 18:00, changed within a day: neither may widen the band that hides further changes."""
     detector, rng = build(name), np.random.default_rng(6)
-    for number in range(8 * 48):
+    for number in range(10 * 48):
         start = 18 * HOUR + number * 1800.0
         level = 0.02 * daily(start / HOUR) * (1 if number < 67 else 3)
         if name != "beta_binomial":
@@ -758,6 +758,6 @@ def test_a_day_that_was_only_partly_seen_says_nothing_about_the_wander(name: str
         columns = traffic(name).many(level)(rng, start, (20, events))
         detector.observe(summary_of(start, 1800.0, events, columns), SHARE)
     assert isinstance(detector, SequentialDetector)
-    days = detector.baselines.days
-    assert (days[:, 3] + days[:, 7]).min() >= 5, "the wander is not estimated yet"
-    assert detector.baselines.wander(np.arange(20)).max() < 0.25
+    wander = detector.baselines.wander
+    assert (wander.counted[:, 0] + wander.earlier[:, 0]).min() >= 5, "the wander is not estimated yet"
+    assert wander.widths(np.arange(20)).max() < 0.25

@@ -214,7 +214,7 @@ def test_a_single_event_and_an_empty_window_are_silent() -> None:
     assert (progress.learned, progress.strict_at, progress.pages_at, progress.changed_at) == (1, 200, 2000, None)
     assert detector.progress(SERIES) is None
     assert detector.levels(SERIES, 0.0) is None
-    assert detector.pageable() == 0
+    assert detector.pageable(0.0).tolist() == []
 
 
 def test_windows_of_one_vector_find_the_shift_too() -> None:
@@ -224,7 +224,7 @@ def test_windows_of_one_vector_find_the_shift_too() -> None:
     )
     assert kinds(alarms) == ["page"]
     assert alarms[0].changed_from <= 1500 * 60.0 <= alarms[0].changed_to
-    assert detector.pageable() == 1
+    assert detector.pageable(0.0).tolist() == [0]
 
 
 def test_a_harmless_metric_is_never_paged() -> None:

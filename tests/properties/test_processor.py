@@ -119,7 +119,7 @@ def test_the_size_of_the_batches_changes_nothing(stream: list[Read], sizes: list
     assert play(stream, sizes, CROWDED) == play(stream, [1] * len(stream), CROWDED) == play(stream, (), CROWDED)
 
 
-def shifting(seed: int, count: int = 420, jitter_s: float = 0.0) -> list[Read]:
+def shifting(seed: int, count: int = 600, jitter_s: float = 0.0) -> list[Read]:
     """A service whose answers turn into slow refusals for a while, and another one that goes on; jittered in time."""
     rng = random.Random(seed)
     stream: list[tuple[float, Read]] = []
