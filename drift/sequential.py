@@ -109,10 +109,20 @@ class SequentialDetector(EpisodicFamily):
         """Return how far the benign band reaches above and below the expected level, link scale."""
         metrics = self._metric_of(rows)
         season = self._settings["season"][metrics] * self.baselines.unknown_season(rows, time) * ~self._stated[rows]
-        width = np.maximum(np.maximum(self._settings["band"][metrics], self.baselines.wander.widths(rows)), season)
-        young = self.baselines.learned(rows) < self._min_events
+        width = np.maximum(np.maximum(self._settings["band"][metrics], self._wander(rows, time)), season)
+        young = self._young(rows)
         up, down = self._margin(rows, share.z)
         return width + np.where(young, up, 0), width + np.where(young, down, 0)
+
+    def _young(self, rows: Ints) -> NDArray[np.bool_]:
+        """Return which baselines still err so much that only what their limits exclude may page."""
+        young: NDArray[np.bool_] = self.baselines.learned(rows) < self._min_events
+        return young
+
+    def _wander(self, rows: Ints, time: float) -> Floats:
+        """Return how far levels may wander from day to day: not at all on a series' first day."""
+        widths = self.baselines.wander.widths(rows)
+        return np.where((time - self.baselines.born[rows] < DAY) | self._stated[rows], 0.0, widths)
 
     def _commit(self, rows: Ints, evidence: Floats, segment: Floats) -> None:
         """Close the blocks of these rows: store their evidence and hand them to the baseline."""

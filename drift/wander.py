@@ -1,8 +1,9 @@
 """How far levels wander from day to day: the benign band of each series, from the levels of its whole days.
 
-The band is `3.8` standard deviations of the levels of days beyond what sampling explains, so that the largest of some
-hundred days lies within it. A day counts when the baseline has learned it: a change that has not been found yet must
-not widen the band that hides it. A level that was left keeps what its days said of wandering.
+The band holds the level of a further day nearly as often as 3.8 normal standard deviations do, also when it was learned
+from few days (Student's t), where days lie further apart than sampling explains. A day counts when the
+baseline has learned it: a change that has not been found yet must not widen the band that hides it. A level that was
+left keeps what its days said of wandering.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
+from scipy.stats import t
 
 from undertow.drift.statistics.proportions import Floats
 
@@ -19,7 +22,13 @@ __all__ = ["Wander"]
 Ints = NDArray[np.int64]
 
 _DAYS = 5  # days of level needed before the wander is estimated
-_FACTOR = 3.8  # half-width of the benign band in standard deviations of the day-to-day wander
+_BEYOND = float(ndtr(-3.8))  # how seldom a further day lies beyond the band, on each side
+_PRIOR_DAYS, _PRIOR_SD = 4, 0.025
+_UNKNOWN = 0.1  # half-width of the band while too few days are known
+_MOST_FREEDOM = 200
+_FACTORS = np.array(  # half-widths of the band in standard deviations estimated with so many degrees of freedom
+    [0.0, *(t.isf(_BEYOND, freedom) * np.sqrt(1 + 1 / (freedom + 1)) for freedom in range(1, _MOST_FREEDOM + 1))]
+)
 _MOST = float(np.log(2.0))
 _WAITING = 7  # days that may wait until the baseline has learned them
 
@@ -38,11 +47,11 @@ class Wander:
     >>> wander.grow(1)
     >>> for day, level in enumerate([1.0, 1.1, 0.9, 1.05, 0.95, 3.0], 1):
     ...     wander.record(row, day * 86400.0, np.array([level]), np.array([0.0]))
-    >>> wander.widths(row)
-    array([0.])
+    >>> wander.widths(row)  # the days wait to be learned
+    array([0.1])
     >>> wander.learn(row, np.array([5 * 86400.0]))
-    >>> wander.widths(row).round(3)
-    array([0.3])
+    >>> wander.widths(row).round(2)
+    array([0.42])
     """
 
     def __init__(self, columns: tuple[int, ...] = ()) -> None:
@@ -93,10 +102,16 @@ class Wander:
             array[row, ..., column] = 0
 
     def widths(self, rows: Ints) -> Floats:
-        """Return the half-width of the band in which levels wander from day to day; 0 from too few days."""
+        """Return the half-width of the band in which levels wander from day to day.
+
+        Until five days are known it is a tenth. Then a few calm days count as seen before: from few days alone nobody
+        can tell how far the farthest will lie.
+        """
         freedom, squares = _around_mean(np.moveaxis(self.counted[rows], 1, 0)) + np.moveaxis(self.earlier[rows], 1, 0)
-        width = _FACTOR * np.sqrt(np.maximum(squares, 0) / np.maximum(freedom, 1))
-        return np.where(freedom >= _DAYS - 1, np.minimum(width, _MOST), 0.0)
+        known = freedom + _PRIOR_DAYS
+        sd = np.sqrt((np.maximum(squares, 0) + _PRIOR_DAYS * _PRIOR_SD**2) / known)
+        width = np.minimum(_FACTORS[np.minimum(known, _MOST_FREEDOM).astype(np.int64)] * sd, _MOST)
+        return np.where(freedom >= _DAYS - 1, width, _UNKNOWN)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the arrays by name."""
@@ -108,7 +123,12 @@ class Wander:
 
 
 def _around_mean(levels: Floats) -> Floats:
-    """Return degrees of freedom, and squares around the mean without the sampling's, of counted levels."""
+    """Return degrees of freedom, and squares around the mean without the sampling's, of counted levels.
+
+    The sampling's are taken at one standard error above their mean: where days differ no more than by that, nobody can
+    tell wander from noise, nor would a detector.
+    """
     count, total, squares, noise = levels
     safe = np.maximum(count, 1)
-    return np.stack([safe - 1, squares - total**2 / safe - noise * (safe - 1) / safe])
+    sampling = noise * (safe - 1) / safe * (1 + np.sqrt(2 / np.maximum(safe - 1, 1)))
+    return np.stack([safe - 1, squares - total**2 / safe - sampling])

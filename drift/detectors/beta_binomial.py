@@ -17,6 +17,7 @@ __all__ = ["BetaBinomial"]
 Ints = NDArray[np.int64]
 
 _PROFILE_HITS = 3.0  # hits by which an hour of the profile is shrunk towards flat
+_FEWEST_HITS = 20.0  # of a baseline, and as many misses: with fewer its rate may be off by more than a change
 _ONE_BLOCK = 2.0  # variance of the spread of a block of independent events
 _FARTHEST = 20.0  # stands for an infinite margin on the log-odds scale
 _STATED = 1e15  # events that a stated rate counts for: more than will ever be seen
@@ -118,6 +119,11 @@ class BetaBinomial(SequentialDetector):
             log_likelihood(hits, events, shifted, r) - log_likelihood(hits, events, benign, r) for r in (0 * rho, rho)
         ]
         return np.minimum(*ratios)
+
+    def _young(self, rows: Ints) -> NDArray[np.bool_]:
+        events, hits = self.baselines.sums[rows, Slot.EVENTS], self.baselines.sums[rows, Slot.SUM]
+        young: NDArray[np.bool_] = super()._young(rows) | (np.minimum(hits, events - hits) < _FEWEST_HITS)
+        return young
 
     def _margin(self, rows: Ints, z: float) -> tuple[Floats, Floats]:
         events, hits = self.baselines.sums[rows, Slot.EVENTS], self.baselines.sums[rows, Slot.SUM]

@@ -172,7 +172,10 @@ class Multinomial(EpisodicMixes):
         if unknown.any():
             amplitude = self._setting("season", rows[unknown])
             season[unknown] = amplitude * self.mixes.unknown_season(rows[unknown], time)
-        width = np.maximum(self.mixes.wander.widths(rows), np.maximum(self._setting("band", rows), season)[:, None])
+        width = np.maximum(
+            self.mixes.wander.widths(rows),
+            np.maximum(self._setting("band", rows), season)[:, None],
+        )
         up, down = width.copy(), width
         young = self.mixes.learned(rows) < self._min_events
         if young.any():

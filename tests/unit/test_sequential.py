@@ -137,6 +137,7 @@ def test_the_band_is_the_widest_of_what_is_allowed_what_wanders_and_what_a_seaso
     assert at_noon == pytest.approx(detector.baselines.unknown_season(ROW, 12 * 3600.0)[0])
     assert at_noon > 1.5
     detector.baselines.wander.counted[0] = [6, 6.0, 6.2, 0.0]
+    detector.baselines.born[0] = -86_400.0
     (wandering,), _ = detector._band(ROW, 300.0, SHARE)
     assert wandering == pytest.approx(detector.baselines.wander.widths(ROW)[0])
     assert wandering > math.log(1.1)
