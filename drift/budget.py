@@ -70,6 +70,10 @@ class Share:
         """Standard errors by which a young baseline's limits stand off: a quarter of the share on each side."""
         return -float(ndtri(min(self.pages_per_week / 4, 0.25)))
 
+    def daily_thresholds(self, series: Ints) -> Floats:
+        """Return ln(7/b): what an e-value that is read once a day must reach, by Markov's inequality."""
+        return np.log(7 / (self.pages_per_week * self.weights(series)))
+
     def thresholds(self, series: Ints, weekly: Floats) -> Floats:
         """Return ln(N/b) for series of so many events a week."""
         return np.log(np.maximum(weekly, _FEWEST_EVENTS) / (self.pages_per_week * self.weights(series)))

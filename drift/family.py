@@ -114,6 +114,10 @@ class Family(ABC):
         """Return the clustering of the baseline's blocks (correlation, or variance factor) plus standard errors."""
 
     @abstractmethod
+    def _factor(self, rows: Ints) -> Floats:
+        """Return the clustering with one standard error as a factor on the variance of sums, at least 1."""
+
+    @abstractmethod
     def _spread(self, rows: Ints, part: Floats) -> tuple[Floats, Floats]:
         """Return for a block its squared deviation beyond the independent one, and its weight."""
 
@@ -205,6 +209,13 @@ class Family(ABC):
         level = episode.before if episode else self._estimate(row, sums)
         learned = self._min_events if self._stated[row] else int(self.baselines.learned(np.array([row]))[0])
         return Progress(learned, self._strict_events, self._min_events, level, episode.changed_at if episode else None)
+
+    def clustering(self, series: Ints) -> Floats:
+        """Return by how much sums of many events of each series vary beyond independent ones, at least 1."""
+        rows = np.where(series < len(self._rows), self._rows[np.minimum(series, len(self._rows) - 1)], -1)
+        factors = np.ones(len(series))
+        factors[rows >= 0] = self._factor(rows[rows >= 0])
+        return factors
 
     def accept(self, series: int) -> None:
         """Take the level of a changed series as its normal one: nothing is left to recover from."""

@@ -58,6 +58,9 @@ class GaussianFamily(SequentialDetector):
         large = _factor(sums[:, Slot.LARGE : Slot.LEARNED], errors)
         return np.maximum(np.maximum(small, large), 1.0)
 
+    def _factor(self, rows: Ints) -> Floats:
+        return self._dispersion(rows)
+
     def _spread(self, rows: Ints, part: Floats) -> tuple[Floats, Floats]:
         deviation = part[:, Slot.SUM] - part[:, Slot.EXPECTED]
         return deviation**2 / (part[:, Slot.EVENTS] * self._variance(rows)) - 1, np.ones(len(rows))

@@ -18,13 +18,15 @@ from undertow.drift.detectors import DETECTORS
 from undertow.drift.detectors.beta_binomial import BetaBinomial
 from undertow.drift.metrics import Family, Metric, parent_of, resolve
 from undertow.drift.observations import Observations, selected
+from undertow.drift.pinned import Compared, Pinned, PinStatus
 from undertow.drift.scales import Scales
 from undertow.drift.segments import Group
+from undertow.drift.sequential import SequentialDetector
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.verdict import Estimate, Series, Verdict, verdict_id
 from undertow.drift.windows import ClosedWindow
 
-__all__ = ["Monitor", "MonitorConfig", "SeriesStatus"]
+__all__ = ["Monitor", "MonitorConfig", "PinnedSeries", "SeriesStatus"]
 
 _DEFAULTS = {
     Family.RATE: "beta_binomial",
@@ -89,6 +91,13 @@ class SeriesStatus(NamedTuple):
     progress: Progress
 
 
+class PinnedSeries(NamedTuple):
+    """A series beside its pin, in the metric's own unit."""
+
+    series: Series
+    compared: Compared
+
+
 class Monitor:
     """Follows every series of every group.
 
@@ -120,6 +129,7 @@ class Monitor:
         self._detectors[BetaBinomial.name] = self._rates
         self._handled: dict[str, Bools] = {name: np.array([c == name for c in chosen]) for name in self._detectors}
         self._metric_weights = np.array([config.weights.get(metric.name, 1.0) for metric in metrics])
+        self.pinned = Pinned(settings, groups, catalogue, self._observations.numbers, self._clustering)
         self._unbudgeted: dict[str, list[float]] = {}
         self._introduced = 0  # groups of which it is known what is stated
         self.last_closed = -np.inf
@@ -130,9 +140,12 @@ class Monitor:
         self._state_levels(window.start)
         if not len(window.cells.keys):
             return []
+        day_ended = self.pinned.turn(window.start)
         share = self._share()
         observed = self._observations.of(window)
-        alarms = [
+        alarms = [(alarm, Pinned.name) for alarm in self.pinned.look(window.end, share)] if day_ended else []
+        self.pinned.add(observed[0], self._watched)
+        alarms += [
             (alarm, name)
             for name, detector in self._detectors.items()
             for observation in [selected(part, self._handled[name] & self._watched) for part in observed]
@@ -174,7 +187,8 @@ class Monitor:
 
     def _pageable(self) -> Ints:
         since = self.last_closed - WEEK
-        return np.concatenate([detector.pageable(since) for detector in self._detectors.values()])
+        able = [detector.pageable(since) for detector in self._detectors.values()]
+        return np.concatenate([*able, self.pinned.compared])
 
     def statuses(self) -> Iterator[SeriesStatus]:
         """Say of every series whether it is learning, watching or changed."""
@@ -195,12 +209,19 @@ class Monitor:
         found = self._detector_of(number).levels(series, since)
         return found and (self._scales.in_units(series, found[0]), self._scales.in_units(series, found[1]))
 
-    def accept(self, series: Series) -> None:
-        """Take the level that a series has moved to as its normal one."""
+    def accept(self, series: Series) -> bool:
+        """Take the level that a series has moved to as its normal one; return whether a pin says otherwise."""
         group = Group(series.service, series.environment, series.segment)
-        number = self._catalogue.numbers[series.metric]
-        if group in self._groups:
-            self._detector_of(number).accept(self._groups.index(group) * SERIES_METRICS + number)
+        if group not in self._groups:
+            return False
+        number = self._groups.index(group) * SERIES_METRICS + self._catalogue.numbers[series.metric]
+        self._detector_of(number % SERIES_METRICS).accept(number)
+        return self.pinned.forget(number)
+
+    def pins(self) -> Iterator[tuple[PinStatus, list[PinnedSeries]]]:
+        """Return all pins, newest last, each with the series that are compared with it as of the last whole day."""
+        for status in self.pinned.statuses(self._share()):
+            yield status, [self._told(compared) for compared in status.compared]
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state: arrays and plain values by name."""
@@ -209,6 +230,7 @@ class Monitor:
             "metrics": self._catalogue.names,
             "detectors": detectors,
             "scales": self._scales.snapshot(),
+            "pinned": self.pinned.snapshot(),
             "unbudgeted": self._unbudgeted,
             "introduced": self._introduced,
             "last_closed": self.last_closed,
@@ -225,8 +247,18 @@ class Monitor:
         for name, detector in self._detectors.items():
             detector.restore(state["detectors"][name])
         self._scales.restore(state["scales"])
+        self.pinned.restore(state["pinned"])
         self._unbudgeted, self.last_closed = dict(state["unbudgeted"]), state["last_closed"]
         self._introduced = state["introduced"]
+
+    def _clustering(self, series: NDArray[np.int64]) -> Floats:
+        """Return the variance factor of sums of each series; 1 where its detector measures none."""
+        factors = np.ones(len(series))
+        for name, detector in self._detectors.items():
+            mine = self._handled[name][series % SERIES_METRICS]
+            if isinstance(detector, SequentialDetector):
+                factors[mine] = detector.clustering(series[mine])
+        return factors
 
     def _detector_of(self, number: int) -> Detector:
         return next(self._detectors[name] for name, handled in self._handled.items() if handled[number])
@@ -235,14 +267,24 @@ class Monitor:
         where = self._groups[group]
         return Series(where.service, where.environment, where.segment, metric)
 
+    def _told(self, compared: Compared) -> PinnedSeries:
+        group, number = divmod(compared.series, SERIES_METRICS)
+        before = self._scales.in_units(compared.series, compared.before)
+        now = compared.now and self._scales.in_units(compared.series, compared.now)
+        return PinnedSeries(
+            self._series(group, self._catalogue.name(number)), compared._replace(before=before, now=now)
+        )
+
     def _verdict(self, alarm: Alarm, detector: str, window: ClosedWindow) -> Verdict:
         group, number = divmod(alarm.series, SERIES_METRICS)
         series = self._series(group, self._catalogue.name(number))
-        outside = not self._detectors[detector].budgeted
+        outside = detector != Pinned.name and not self._detectors[detector].budgeted
         kind = self._capped(alarm.kind, "detectors", window.end) if outside else alarm.kind
-        opened = verdict_id(series, alarm.opened_at, "alarm") if kind == "recovered" else ""
+        of = f"{detector} " if detector == Pinned.name else ""  # beside the series' own detector
+        opened = verdict_id(series, alarm.opened_at, f"{of}alarm") if kind == "recovered" else ""
+        said = f"{of}recovered" if opened else f"{of}alarm"
         return Verdict(
-            id=verdict_id(series, alarm.opened_at if opened else window.end, "recovered" if opened else "alarm"),
+            id=verdict_id(series, alarm.opened_at if opened else window.end, said),
             kind=kind,
             series=series,
             direction=alarm.direction,

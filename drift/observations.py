@@ -54,9 +54,21 @@ class Observations:
             return cells.series[kept], cells.bins[kept], cells.counts[kept]
 
         scaled = self._scales.apply(*of(Family.POSITIVE, Family.SCORE), window.start)
-        numbers = [_rates(*of(Family.RATE)), _numbers(scaled), *self._beyond(scaled)]
+        numbers = self._all_numbers(of(Family.RATE), scaled)
         parts = [numbers, [_categories(*of(Family.CATEGORY))], [_vectors(*of(Family.VECTOR))]]
         return [_concatenate(window, part) for part in parts]
+
+    def numbers(self, window: ClosedWindow) -> Observation:
+        """Return the numbers of a window from elsewhere, on the scales that there are, without learning from it."""
+        cells = window.cells
+        rates = self._families[cells.metrics] == Family.RATE.value
+        scaled = self._scales.read(*(column[~rates] for column in (cells.series, cells.bins, cells.counts)))
+        return _concatenate(
+            window, self._all_numbers((cells.series[rates], cells.bins[rates], cells.counts[rates]), scaled)
+        )
+
+    def _all_numbers(self, rates: tuple[Ints, Ints, Ints], scaled: Scaled) -> list[_Part]:
+        return [_rates(*rates), _numbers(scaled), *self._beyond(scaled)]
 
     def _beyond(self, scaled: Scaled) -> Iterator[_Part]:
         """Return the tails of the positive metrics as rates."""

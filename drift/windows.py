@@ -8,7 +8,7 @@ its order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -20,7 +20,7 @@ from undertow.drift.metrics import Family
 from undertow.drift.segments import Group
 from undertow.drift.statistics.logbins import bin_of, signed_bin_of
 
-__all__ = ["VECTOR_COUNT", "Cells", "ClosedWindow", "Windows", "WindowsState", "merge"]
+__all__ = ["VECTOR_COUNT", "Cells", "ClosedWindow", "Windows", "WindowsState", "cells_of", "merge"]
 
 _BIN_BITS = 24
 _BIN_MASK = (1 << _BIN_BITS) - 1
@@ -83,6 +83,22 @@ class WindowsState(msgspec.Struct):
     latest: float
     closed_until: int
     late: int
+
+
+def cells_of(parts: Iterable[tuple[int, Sequence[int], Sequence[int]]]) -> Cells:
+    """Return the summary of distinct series: their number, their bins and the count of each bin.
+
+    Examples
+    --------
+    >>> cells_of([(5, [0, 1], [9, 2])]).counts
+    array([9, 2])
+    """
+    return merge(
+        [
+            Cells((np.int64(number) << _BIN_BITS) + np.array(bins, np.int64), np.array(counts, np.int64))
+            for number, bins, counts in parts
+        ]
+    )
 
 
 def merge(parts: Sequence[Cells]) -> Cells:

@@ -22,6 +22,7 @@ from undertow.alerts.pager import Pager, PagerThread
 from undertow.pipelines import snapshot
 from undertow.pipelines.clickhouse import Store, StoreUnreachableError
 from undertow.pipelines.inbox import Inbox
+from undertow.pipelines.pins import status_of_pins
 from undertow.pipelines.prices import price_table
 from undertow.pipelines.processor import Processor
 from undertow.pipelines.recorder import Recorder
@@ -129,6 +130,7 @@ class App:
                 "unchecked": self.processor.meter.unchecked,
                 "states": dict(Counter(entry["state"] for entry in series)),
                 "series": series,
+                "pins": status_of_pins(self.processor.monitor.pins(), self.processor.windows.latest),
             }
 
     def _counters(self) -> dict[str, Any]:

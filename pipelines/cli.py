@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import glob
 import os
 import signal
@@ -182,7 +183,8 @@ def accept(
     incident: Annotated[str, typer.Argument(help="Id of the incident.")], reason: str = "", config: Config = None
 ) -> None:
     """Accept an incident's new level as the normal one and resolve it."""
-    typer.echo(client.control(load(config), "accept", {"id": incident, "reason": reason}))
+    arguments = {"id": incident, "reason": reason, "by": getpass.getuser()}
+    typer.echo(client.control(load(config), "accept", arguments))
 
 
 @app.command("false")
@@ -203,6 +205,45 @@ def deploy(
     """Declare a deployment: it becomes a suspect when behaviour shifts around it."""
     arguments = {"description": description, "service": service, "environment": environment}
     typer.echo(client.control(load(config), "deploy", arguments))
+
+
+@app.command()
+def pin(
+    service: Annotated[str, typer.Option(help="The service whose series are compared with it.")],
+    reason: Annotated[str, typer.Option(help="Why this is how it should be.")],
+    days: Annotated[str, typer.Option(help="A period of 7 to 28 whole days (UTC): 2026-03-02..2026-03-08.")] = "",
+    version: Annotated[str, typer.Option(help="What a version did: prompt_version=v47.")] = "",
+    reference: Annotated[str, typer.Option(help="A file of events, such as the eval set.")] = "",
+    metric: Annotated[str, typer.Option(help="One metric and its tails; all by default.")] = "",
+    slice_: Annotated[str, typer.Option("--slice", help="One slice: region=eu; the whole and all by default.")] = "",
+    environment: Annotated[str, typer.Option(help="One environment; all by default.")] = "",
+    config: Config = None,
+) -> None:
+    """Pin a reference: levels are compared with it every day, so that no slow ramp is learned along."""
+    settings = load(config)
+    asked = {"service": service, "environment": environment, "metric": metric, "slice": slice_, "reason": reason}
+    asked |= {"days": days, "version": version, "file": reference, "by": getpass.getuser()}
+    if reference:
+        from undertow.pipelines.reference import read_reference
+
+        asked["reference"] = read_reference(settings, reference, service, metric)
+    typer.echo(client.control(settings, "pin", asked))
+
+
+@app.command()
+def unpin(pin: Annotated[str, typer.Argument(help="Id of the pin.")], config: Config = None) -> None:
+    """Drop a pin; an older one that covers the same series holds again."""
+    typer.echo(client.control(load(config), "unpin", {"id": pin}))
+
+
+@app.command()
+def pins(config: Config = None, json: Json = False) -> None:
+    """List the pins, newest last: how old, what they hold, and what they are compared with today."""
+    from undertow.pipelines.pins import pins_text
+    from undertow.pipelines.status import status_of
+
+    found = status_of(load(config))["pins"]
+    typer.echo(msgspec.json.encode(found).decode() if json else pins_text(found))
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from undertow.drift.verdict import Verdict
 from undertow.drift.versions import Versions
 from undertow.drift.windows import ClosedWindow, Windows, WindowsState
 from undertow.pipelines.meter import Measures, Meter
+from undertow.pipelines.pins import accepted_pin
 from undertow.pipelines.redaction import Redactor, user_hash
 from undertow.pipelines.settings import Settings
 from undertow.pipelines.trackers import Figure, Trackers
@@ -175,8 +176,10 @@ class Processor:
         self.trackers.close_all()
         return self._close([], self.meter.nothing(0), np.zeros(0, bool), everything=True)
 
-    def decide(self, incident: str, resolution: str, now: float) -> Step:
+    def decide(self, incident: str, resolution: str, now: float, reason: str = "", by: str = "") -> Step:
         """Close an incident because somebody said so: "accepted", which makes its levels the normal ones, or "false".
+
+        Series that are compared with a pin are pinned anew, to the first whole week at the accepted level.
 
         Raises
         ------
@@ -186,11 +189,18 @@ class Processor:
         step = self._close([], self.meter.nothing(0), np.zeros(0, bool))
         decided = self.incidents.manual(incident, resolution, now)
         if resolution == "accepted":
-            for series in {verdict.series for change in decided for verdict in change.incident.verdicts}:
-                self.monitor.accept(series)
+            self._accept([verdict for change in decided for verdict in change.incident.verdicts], reason, by, now)
         self.practice.take(decided, now)
         step.changes += decided
         return step
+
+    def _accept(self, verdicts: Sequence[Verdict], reason: str, by: str, now: float) -> None:
+        moved = sorted({verdict.series for verdict in verdicts})
+        pinned = [series for series in moved if self.monitor.accept(series)]
+        if pinned:
+            since = max(verdict.changed_to for verdict in verdicts if verdict.series in pinned)
+            days = self.monitor.pinned
+            days.pin(accepted_pin(pinned, since, reason, by, now, days.last_day))
 
     def declare(self, change: Interaction) -> Step:
         """Take a change that somebody declared: a version seen, a row, and no word on what time it is."""

@@ -6,7 +6,7 @@
     GET      /healthz             200 while the process lives
     GET      /readyz              200 while windows close, 503 with the reason otherwise
     GET      /status              what runs, as JSON
-    POST     /control/{action}    accept, false or deploy, with the token of `control.token` as bearer
+    POST     /control/{action}    accept, false, deploy, pin or unpin, with the token of `control.token` as bearer
 
 A page in a browser on the same machine must not reach it: the Host header has to name this machine (which defeats DNS
 rebinding), no CORS header is ever sent, and the control API wants a header that a foreign page cannot set.
@@ -39,8 +39,8 @@ from undertow.pipelines.settings import Secret
 
 __all__ = ["ACTIONS", "ControlError", "Port", "PortError", "Services", "control_token"]
 
-ACTIONS = ("accept", "false", "deploy")
-CONTROL_LIMIT_BYTES = 64 * 2**10
+ACTIONS = ("accept", "false", "deploy", "pin", "unpin")
+CONTROL_LIMIT_BYTES = 2**20  # a pinned reference file is the largest
 STOP_PATIENCE_S = 5
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 

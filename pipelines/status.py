@@ -10,6 +10,7 @@ import httpx
 from undertow.dashboards.tables import table
 from undertow.pipelines.app import load_processor
 from undertow.pipelines.client import port_of
+from undertow.pipelines.pins import status_of_pins
 from undertow.pipelines.settings import Settings
 from undertow.pipelines.telemetry import status_of_series
 
@@ -39,6 +40,7 @@ def status_of(settings: Settings) -> dict[str, Any]:
         "notify": settings.budget.notify,
         "states": dict(Counter(entry["state"] for entry in series)),
         "series": series,
+        "pins": status_of_pins(processor.monitor.pins(), processor.windows.latest),
         "seeded": positions is None and bool(series),
     }
 
@@ -56,6 +58,11 @@ def status_text(status: dict[str, Any]) -> str:
         f"{states.get('learning', 0)} learning, {states.get('changed', 0)} changed",
         f"incidents open: {status['open_incidents']}; changes not delivered: {status.get('undelivered', 'unknown')}",
     ]
+    if status["pins"]:
+        compared = sum(len(pin["series"]) for pin in status["pins"])
+        lines.append(
+            f"pins: {len(status['pins'])}, with {compared} series compared every day; `undertow pins` lists them"
+        )
     if status.get("refused_deliveries"):
         lines.append(
             f"REFUSED for good by a channel: {status['refused_deliveries']} changes; see the log, check its key"

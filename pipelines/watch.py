@@ -16,12 +16,12 @@ from typing import Any, Protocol
 
 from undertow.alerts.incident import Change
 from undertow.drift.interaction import Interaction, Kind
-from undertow.pipelines import snapshot
+from undertow.pipelines import pins, snapshot
 from undertow.pipelines.inbox import Inbox, Taken
 from undertow.pipelines.journal import Decision, Journal
 from undertow.pipelines.processor import Processor, Step
 from undertow.pipelines.recorder import Recorder
-from undertow.pipelines.server import ControlError
+from undertow.pipelines.server import ACTIONS, ControlError
 from undertow.pipelines.settings import Settings
 
 __all__ = ["Pages", "Watch"]
@@ -107,19 +107,19 @@ class Watch:
         self._commit(decision)
 
     def control(self, action: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Let somebody decide: accept or false for an incident, or declare a deployment.
+        """Let somebody decide: accept or false for an incident, declare a deployment, pin or unpin a reference.
 
         Raises
         ------
         ControlError
             It cannot be done; the message says why.
         """
-        if action not in {"accept", "false", "deploy"}:
-            raise ControlError(f"'{action}' cannot be done here; use accept, false or deploy")
+        if action not in ACTIONS:
+            raise ControlError(f"'{action}' cannot be done here; use one of {', '.join(ACTIONS)}")
         latest = self._processor.windows.latest
         now = latest if math.isfinite(latest) else self._clock()
         arguments = dict(arguments)
-        self._check_control(action, arguments)
+        self._check_control(action, arguments, now)
         decision = self._journal.append(
             "control", self._taken, positions=self._inbox.positions(), time=now, action=action, arguments=arguments
         )
@@ -196,16 +196,24 @@ class Watch:
                 self._judge(taken)
             redo[decision.kind](decision)
 
-    def _check_control(self, action: str, arguments: Mapping[str, Any]) -> None:
+    def _check_control(self, action: str, arguments: Mapping[str, Any], now: float) -> None:
         if not all(isinstance(value, str) for value in arguments.values()):
             raise ControlError("all arguments are texts")
         if action == "deploy":
             if not arguments.get("description") or not arguments.get("service"):
                 raise ControlError("deploy needs a 'description' and a 'service'")
+        elif action in pins.ACTIONS:
+            self._check_pin(action, arguments, now)
         elif arguments.get("id") not in {incident.id for incident in self._processor.incidents.open}:
             raise ControlError(
                 f"no incident '{arguments.get('id')}' is open; `undertow incidents` lists those that are"
             )
+
+    def _check_pin(self, action: str, arguments: Mapping[str, Any], now: float) -> None:
+        try:
+            pins.check(self._processor.monitor.pinned, action, arguments, now)
+        except ValueError as error:
+            raise ControlError(str(error)) from error
 
     def _take_control(self, decision: Decision) -> dict[str, Any]:
         self._decided = decision.number
@@ -213,8 +221,12 @@ class Watch:
         if decision.action == "deploy":
             self._apply(self._processor.declare(_declared(decision)))
             return {"declared": arguments["description"]}
+        if decision.action in pins.ACTIONS:
+            self._pending = True
+            return pins.take(self._processor.monitor.pinned, decision.action, arguments, decision.time)
         resolution = {"accept": "accepted", "false": "false"}[decision.action]
-        self._apply(self._processor.decide(arguments["id"], resolution, decision.time))
+        why, who = arguments.get("reason", ""), arguments.get("by", "")
+        self._apply(self._processor.decide(arguments["id"], resolution, decision.time, why, who))
         return {"incident": arguments["id"], "resolution": resolution}
 
 

@@ -102,6 +102,9 @@ class BetaBinomial(SequentialDetector):
         large = _excess(sums[:, Slot.LARGE : Slot.LEARNED], BLOCK, errors)
         return np.clip(np.maximum(small, large), 0.0, 0.9)
 
+    def _factor(self, rows: Ints) -> Floats:
+        return 1 + (BLOCK - 1) * self._dispersion(rows)
+
     def _spread(self, rows: Ints, part: Floats) -> tuple[Floats, Floats]:
         events, expected = part[:, Slot.EVENTS], part[:, Slot.EXPECTED]
         variance = expected * (1 - expected / events)

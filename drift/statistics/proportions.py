@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln
-from scipy.stats import beta
+from scipy.special import betaincinv, betaln
 
 __all__ = ["Floats", "jeffreys", "log_likelihood", "odds_shift", "wilson"]
 
@@ -76,6 +75,6 @@ def jeffreys(k: float, n: float, inflation: float = 1.0, level: float = 0.95) ->
     """
     k, n = k / inflation, n / inflation
     tail = (1 - level) / 2
-    low = 0.0 if k <= 0 else float(beta.ppf(tail, k + 0.5, n - k + 0.5))
-    high = 1.0 if k >= n else float(beta.ppf(1 - tail, k + 0.5, n - k + 0.5))
+    low = 0.0 if k <= 0 else float(betaincinv(k + 0.5, n - k + 0.5, tail))
+    high = 1.0 if k >= n else float(betaincinv(k + 0.5, n - k + 0.5, 1 - tail))
     return low, high

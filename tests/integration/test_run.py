@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,24 @@ def test_a_false_page_is_marked_and_closed(running: Running) -> None:
     again = running.command("false", open_ones["id"])
     assert (again.returncode, again.stdout) == (2, "")
     assert "no incident" in again.stderr
+
+
+def test_a_pin_is_made_listed_and_dropped_beside_the_running_watch(running: Running) -> None:
+    """Days to come are waited for; days that were not seen cannot be pinned."""
+    first = datetime.now(UTC).date() + timedelta(days=2)
+    to_come, long_ago = f"{first}..{first + timedelta(days=6)}", "2020-01-06..2020-01-12"
+    service = min(series["service"] for series in running.status()["series"])
+    refused = running.command("pin", "--service", service, "--days", long_ago, "--reason", "a good week")
+    assert refused.returncode == 2
+    assert "are not known" in refused.stderr
+    made = running.command("pin", "--service", service, "--days", to_come, "--reason", "the week to come")
+    pin = json.loads(made.stdout)["pinned"]
+    listed = running.command("pins").stdout
+    assert f"{pin}  {service} all metrics: {to_come}" in listed
+    assert "waits for its days to be over" in listed
+    assert "pins: 1" in running.command("status").stdout
+    assert running.command("unpin", pin).returncode == 0
+    assert running.status()["pins"] == []
 
 
 def test_a_silent_source_closes_its_windows_by_the_clock(running: Running) -> None:

@@ -331,7 +331,7 @@ class TestGuards:
             ("accept", b"{", 400, "truncated"),
             ("accept", b"[]", 400, "Expected `object`"),
             ("explode", b"{}", 404, "no action 'explode'"),
-            ("accept", b" " * 2**17, 413, "larger than"),
+            ("accept", b" " * 2**21, 413, "larger than"),
         ],
     )
     def test_control_says_what_is_wrong(
