@@ -1,6 +1,7 @@
 """The band of days: by hand, with its lag, and across changes of the level."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,10 +22,10 @@ def wandering(levels: list[float], noise: float = 0.0, learned: bool = True) -> 
     return made
 
 
-def band(squares: float, freedom: int) -> float:
+def band(squares: np.floating[Any], freedom: int) -> float:
     """Return what `squares` around the mean make of the band: four calm days count as well."""
     known = freedom + 4
-    sd = math.sqrt((squares + 4 * 0.025**2) / known)
+    sd = math.sqrt((float(squares) + 4 * 0.025**2) / known)
     return float(t.isf(norm.sf(3.8), known) * math.sqrt(1 + 1 / (known + 1)) * sd)
 
 
