@@ -10,7 +10,7 @@ import msgspec
 
 from undertow.drift.verdict import Verdict
 
-__all__ = ["Change", "ChangeKind", "Context", "Incident", "Level", "Severity", "State", "Version", "tell"]
+__all__ = ["Change", "ChangeKind", "Context", "Incident", "Level", "Severity", "State", "Version", "news", "tell"]
 
 
 class State(StrEnum):
@@ -96,7 +96,13 @@ class Incident(msgspec.Struct, kw_only=True):
     resolved_at: float | None = None
     resolution: str = ""  # "recovered", "accepted", "false", "expired"
     summary: str = ""  # beyond the storm limit: id of the summary page that tells about this incident
+    step: int = 0  # how often it was told anew, as its severity had grown
     revision: int = 0
+
+    @property
+    def keys(self) -> list[str]:
+        """The dedup keys of its alerts, one for each severity at which it was told; the last is the current one."""
+        return [f"undertow/{self.id}" + (f"/{step}" if step else "") for step in range(self.step + 1)]
 
 
 class ChangeKind(StrEnum):
@@ -104,7 +110,14 @@ class ChangeKind(StrEnum):
 
     TRIGGER = "trigger"
     UPDATE = "update"  # the same alert, new content; notifies nobody
+    ESCALATE = "escalate"  # its severity has grown: a new alert, which notifies, takes the place of the old one
+    ACKNOWLEDGE = "acknowledge"  # somebody has taken it
     RESOLVE = "resolve"
+
+    @property
+    def notifies(self) -> bool:
+        """Whether it is a page: it may wake somebody, and tells everything."""
+        return self in {ChangeKind.TRIGGER, ChangeKind.ESCALATE}
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -119,6 +132,19 @@ class Change(msgspec.Struct, frozen=True):
     incident: Incident
     at: float
     silent: bool = False
+
+
+def news(incident: Incident, before: Severity) -> ChangeKind:
+    """Return how to tell what is new of an incident that was told at the severity `before`.
+
+    An acknowledged alert notifies nobody, however bad it gets. So where the severity has grown, the incident takes a
+    new dedup key.
+    """
+    severities = list(Severity)
+    if severities.index(incident.severity) <= severities.index(before):
+        return ChangeKind.UPDATE
+    incident.step += 1
+    return ChangeKind.ESCALATE
 
 
 def tell(incident: Incident, kind: ChangeKind, at: float, *, silent: bool = False) -> Change:

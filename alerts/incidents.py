@@ -9,15 +9,16 @@ outbox knows them.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 
 import msgspec
 import xxhash
 
-from undertow.alerts.incident import Change, ChangeKind, Context, Incident, Severity, State, tell
-from undertow.alerts.ranking import lead, severity
+from undertow.alerts.incident import Change, ChangeKind, Context, Incident, Severity, State, news, tell
+from undertow.alerts.ranking import lead
+from undertow.alerts.severity import severity
 from undertow.alerts.storm import Storm, StormState
 from undertow.alerts.suspects import around, causes
 from undertow.alerts.text import headline
@@ -53,12 +54,15 @@ class IncidentsConfig:
     expiry_s
         An incident that has not recovered so long after it opened is closed as expired: the new level is the normal
         one now.
+    weights
+        Metric → how much it hurts, for the severity; 1 where nothing is said.
     """
 
     hold_s: float = 30.0
     join_s: float = 1800.0
     pages_per_hour: int = 10
     expiry_s: float = 14 * 86_400.0
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, least in (("hold_s", 0.0), ("join_s", 0.0), ("pages_per_hour", 1), ("expiry_s", self.hold_s)):
@@ -240,17 +244,31 @@ class Incidents:
         return paged + (self._resolve(oldest, "expired", at) if oldest.incident.state is State.PAGED else [])
 
     def _tell(self, entry: Open, context: Context, at: float) -> list[Change]:
-        _refresh(entry.incident, context)
+        before = entry.incident.severity
+        self._refresh(entry.incident, context)
         if entry.incident.state is State.OPEN:
             return []
         if _all_back(entry.incident):
             return self._resolve(entry, "recovered", at)
-        return [tell(entry.incident, ChangeKind.UPDATE, at, silent=bool(entry.incident.summary))]
+        return self._news(entry.incident, before, at)
+
+    def _news(self, incident: Incident, before: Severity, at: float) -> list[Change]:
+        if incident.summary:
+            return [tell(incident, ChangeKind.UPDATE, at, silent=True), *self._storm.grow(incident, at)]
+        kind = news(incident, before)
+        if kind is ChangeKind.ESCALATE:
+            self._storm.count(at)
+        return [tell(incident, kind, at)]
+
+    def _refresh(self, incident: Incident, context: Context) -> None:
+        _refresh(incident, context)
+        graver = severity(incident.verdicts, self._config.weights)
+        incident.severity = max(incident.severity, graver, key=SEVERITIES.index)
 
     def _page(self, entry: Open, at: float, context: Context | None) -> list[Change]:
         incident = entry.incident
         if context is not None:
-            _refresh(incident, context)
+            self._refresh(incident, context)
         incident.state, incident.paged_at = State.PAGED, at
         back = _all_back(incident)
         if back:  # over before anybody was told: told in order all the same, but nobody is woken for it
@@ -317,7 +335,6 @@ def _refresh(incident: Incident, context: Context) -> None:
         first.changed_from,
         first.changed_to,
     )
-    incident.severity = max(incident.severity, severity(incident.verdicts), key=SEVERITIES.index)
     incident.http = context.levels(incident.service, incident.environment, incident.changed_at)
     incident.versions = around(incident, context.versions)
     incident.causes = causes(incident, incident.versions)

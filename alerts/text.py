@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from undertow.alerts.formats import clock, duration, format_move, title, utc
-from undertow.alerts.incident import Incident, Level, State
+from undertow.alerts.incident import Change, Incident, Level, State
 from undertow.alerts.moves import briefly, in_full, told
 from undertow.alerts.query import query
 from undertow.alerts.ranking import effect, lead, ranked, without_repeats
 from undertow.drift.metrics import parent_of
 from undertow.drift.verdict import Series, Verdict
 
-__all__ = ["headline", "http_is_green", "http_line", "moved", "page_text", "place", "slice_of", "standing"]
+__all__ = ["headline", "http_is_green", "http_line", "message", "moved", "page_text", "place", "slice_of", "standing"]
 
 ALSO_LIMIT = 3  # further metrics named in the headline
 ROW_LIMIT = 12  # lines in the table of what moved
@@ -36,6 +36,14 @@ def headline(incident: Incident) -> str:
 def page_text(incident: Incident) -> str:
     """Return the whole page as plain text."""
     return "\n".join(f"{name:<9} {line}".rstrip() for name, line in _labelled(_sections(incident)))
+
+
+def message(change: Change) -> str:
+    """Return what to say of a change: the whole page when it notifies, its headline and state otherwise."""
+    incident = change.incident
+    if change.kind.notifies:
+        return page_text(incident)
+    return f"{incident.headline}\n{standing(incident)}; incident {incident.id}"
 
 
 def place(incident: Incident) -> str:

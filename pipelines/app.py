@@ -13,26 +13,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TextIO
 
-from undertow.alerts.channel import Channel
-from undertow.alerts.channels.console import Console
-from undertow.alerts.channels.pagerduty import PagerDuty
-from undertow.alerts.channels.webhook import Webhook
 from undertow.alerts.outbox import Outbox
-from undertow.alerts.pager import Pager, PagerThread
+from undertow.alerts.pager_thread import PagerThread
 from undertow.pipelines import snapshot
 from undertow.pipelines.clickhouse import Store, StoreUnreachableError
 from undertow.pipelines.inbox import Inbox
+from undertow.pipelines.paging import channels, pager
 from undertow.pipelines.prices import price_table
 from undertow.pipelines.processor import Processor
 from undertow.pipelines.recorder import Recorder
 from undertow.pipelines.redaction import LabelPolicy, Redactor, user_hash
 from undertow.pipelines.server import Port, Services, control_token
 from undertow.pipelines.settings import Settings
+from undertow.pipelines.silencing import SILENCING, Silencing
 from undertow.pipelines.telemetry import registry, status_of_series
 from undertow.pipelines.watch import Watch
 from undertow.pipelines.wire import decoder_for
 
-__all__ = ["App", "channels", "load_processor", "opened"]
+__all__ = ["App", "load_processor", "opened"]
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +49,16 @@ class App:
     """A running watch with its store, outbox and port; one lock keeps the port's thread out of a step."""
 
     def __init__(
-        self, settings: Settings, watch: Watch, processor: Processor, recorder: Recorder, outbox: Outbox
+        self,
+        settings: Settings,
+        watch: Watch,
+        processor: Processor,
+        recorder: Recorder,
+        outbox: Outbox,
+        silencing: Silencing,
     ) -> None:
         self.settings, self.watch, self.processor, self.recorder = settings, watch, processor, recorder
-        self._outbox = outbox
+        self._outbox, self._silencing = outbox, silencing
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._refused = 0  # commits in a row that the store did not take
@@ -94,6 +98,8 @@ class App:
 
     def control(self, action: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Take a decision of somebody outside."""
+        if action in SILENCING:
+            return self._silencing.take(action, arguments)
         with self._lock:
             return self.watch.control(action, arguments)
 
@@ -122,6 +128,8 @@ class App:
                 "notify": self.settings.budget.notify,
                 "undelivered": counts.pending,
                 "undelivered_seconds": counts.oldest_age_s,
+                "silenced": counts.silenced,
+                **self._silencing.active(),
                 "refused_deliveries": counts.refused,
                 "limits": self.processor.limits(),
                 "unpriced": sum(self.processor.meter.prices.unpriced.values()),
@@ -167,14 +175,14 @@ def opened(
         inbox = stack.enter_context(_inbox(settings, paths, follow, positions, redactor))
         outbox = Outbox(settings.folder / "outbox.sqlite")
         stack.callback(outbox.close)
-        pager = Pager(outbox, channels(settings, console), time.time, settings.budget.notify)
-        pages = stack.enter_context(PagerThread(pager, time.time))
+        paging = pager(settings, outbox, channels(settings, console), settings.folder)
+        pages = stack.enter_context(PagerThread(paging, time.time))
         labels = LabelPolicy(settings.ingest.content, settings.ingest.redact, settings.detection.dimensions)
         recorder = Recorder(
             store, redactor, labels, lambda user: user_hash(user, key), processor.catalogue, processor.categories
         )
         watch = Watch(settings, inbox, processor, recorder, pages, time.time)
-        app = App(settings, watch, processor, recorder, outbox)
+        app = App(settings, watch, processor, recorder, outbox, Silencing(pages, outbox.held, time.time))
         if serve:
             port = stack.enter_context(Port(settings.store.listen, _services(settings, store, app)))
             store.announce(port.url)
@@ -191,19 +199,6 @@ def load_processor(
     state = snapshot.read(settings.folder / "state.snapshot")
     processor = Processor(settings, price_table(settings.prices), state["processor"] if state else None, pseudonym)
     return processor, state["positions"] if state else None
-
-
-def channels(settings: Settings, console: TextIO | None) -> dict[str, Channel]:
-    """Return the channels that the settings ask for, by name."""
-    alerts = settings.alerts
-    found: dict[str, Channel] = {}
-    if alerts.console and console is not None:
-        found["console"] = Console(console, shadow=settings.budget.notify == "shadow")
-    if alerts.pagerduty:
-        found["pagerduty"] = PagerDuty(alerts.pagerduty.routing_key, time.time, alerts.pagerduty.url)
-    if alerts.webhook:
-        found["webhook"] = Webhook(alerts.webhook.url, time.time, alerts.webhook.secret)
-    return found
 
 
 def _inbox(

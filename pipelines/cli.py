@@ -116,12 +116,12 @@ def check(
     file: Annotated[str | None, typer.Argument(help="A sample of events to look at.")] = None, config: Config = None
 ) -> None:
     """Explain the configuration and say what can be watched in these events and what cannot."""
-    from undertow.pipelines.app import channels
     from undertow.pipelines.check import explain_settings, inspect_file
     from undertow.pipelines.check_text import render
+    from undertow.pipelines.paging import verify
 
     settings = load(config)
-    channels(settings, None)  # a key that `run` would refuse is refused here
+    verify(settings)  # a key or a route that `run` would refuse is refused here
     typer.echo("\n".join(explain_settings(settings)))
     if file:
         report = inspect_file(file, settings)
@@ -203,6 +203,40 @@ def deploy(
     """Declare a deployment: it becomes a suspect when behaviour shifts around it."""
     arguments = {"description": description, "service": service, "environment": environment}
     typer.echo(client.control(load(config), "deploy", arguments))
+
+
+@app.command()
+def silence(
+    reason: Annotated[str, typer.Argument(help="Why, for whoever wonders at night.")],
+    hours: Annotated[float | None, typer.Option(help="How long, from now; at most 720.")] = None,
+    until: Annotated[str | None, typer.Option(help="Or its end: 2026-12-01T20:00Z.")] = None,
+    service: Annotated[list[str] | None, typer.Option(help="Pattern, such as payments-*; may be repeated.")] = None,
+    environment: Annotated[list[str] | None, typer.Option(help="Likewise.")] = None,
+    metric: Annotated[list[str] | None, typer.Option(help="Likewise.")] = None,
+    severity: Annotated[list[str] | None, typer.Option(help="critical, error, warning or info.")] = None,
+    by: Annotated[str, typer.Option(help="Who.", envvar="USER")] = "",
+    config: Config = None,
+) -> None:
+    """Hold back the pages of some incidents until a stated end; then they are told."""
+    about = {"service": service, "environment": environment, "metric": metric, "severity": severity}
+    arguments = {name: ",".join(wanted) for name, wanted in about.items() if wanted}
+    end = {"hours": str(hours)} if hours is not None else {"until": until or ""}
+    typer.echo(client.control(load(config), "silence", {"reason": reason, "by": by, **end, **arguments}))
+
+
+@app.command()
+def silences(config: Config = None) -> None:
+    """List the silences that hold now, and the pages that they hold back."""
+    typer.echo(client.silences(load(config)))
+
+
+@app.command()
+def lift(
+    silence: Annotated[str, typer.Argument(help="Id of the silence; `undertow silences` lists them.")],
+    config: Config = None,
+) -> None:
+    """End a silence before its time, and tell what it held back."""
+    typer.echo(client.control(load(config), "lift", {"id": silence}))
 
 
 @contextmanager

@@ -6,7 +6,7 @@
     GET      /healthz             200 while the process lives
     GET      /readyz              200 while windows close, 503 with the reason otherwise
     GET      /status              what runs, as JSON
-    POST     /control/{action}    accept, false or deploy, with the token of `control.token` as bearer
+    POST     /control/{action}    accept, false, deploy, silence or lift, with the token of `control.token` as bearer
 
 A page in a browser on the same machine must not reach it: the Host header has to name this machine (which defeats DNS
 rebinding), no CORS header is ever sent, and the control API wants a header that a foreign page cannot set.
@@ -39,7 +39,7 @@ from undertow.pipelines.settings import Secret
 
 __all__ = ["ACTIONS", "ControlError", "Port", "PortError", "Services", "control_token"]
 
-ACTIONS = ("accept", "false", "deploy")
+ACTIONS = ("accept", "false", "deploy", "silence", "lift")
 CONTROL_LIMIT_BYTES = 64 * 2**10
 STOP_PATIENCE_S = 5
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -34,6 +34,7 @@ _GAUGES = {
     "pageable_series": "Series that may page and share the budget",
     "undelivered": "Incident changes that wait for a channel",
     "undelivered_seconds": "Age of the oldest of them",
+    "silenced": "Incident changes that a silence holds back",
 }
 
 

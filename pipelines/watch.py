@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from undertow.alerts.incident import Change
+from undertow.alerts.incident import Change, Version
 from undertow.drift.interaction import Interaction, Kind
 from undertow.pipelines import snapshot
 from undertow.pipelines.inbox import Inbox, Taken
@@ -34,6 +34,10 @@ class Pages(Protocol):
 
     def submit(self, changes: Iterable[Change]) -> int:
         """Keep the changes for delivery."""
+        ...
+
+    def announce(self, versions: Iterable[Version]) -> int:
+        """Keep first-seen versions for those who have a place for them."""
         ...
 
 
@@ -131,14 +135,18 @@ class Watch:
         self._taken += taken.records
         step = self._processor.step(taken.events, taken.crcs)
         self._recorder.add(step, taken.rejects)
-        self._pages.submit(step.changes)
+        self._tell(step)
         if taken.records:
             self._active_at = self._clock()
 
     def _apply(self, step: Step) -> None:
         self._pending = True
         self._recorder.add(step)
+        self._tell(step)
+
+    def _tell(self, step: Step) -> None:
         self._pages.submit(step.changes)
+        self._pages.announce(step.versions)
 
     def _idle(self) -> None:
         """Close the windows of a silent source by the clock, once it has been silent for `idle_tick_s`."""
