@@ -10,7 +10,7 @@ import msgspec
 
 from undertow.drift.verdict import Verdict
 
-__all__ = ["Change", "ChangeKind", "Context", "Incident", "Level", "Severity", "State", "Version", "news", "tell"]
+__all__ = ["Change", "ChangeKind", "Context", "Incident", "Level", "Severity", "State", "Version", "tell"]
 
 
 class State(StrEnum):
@@ -18,7 +18,21 @@ class State(StrEnum):
 
     OPEN = "open"  # found, in its hold time, nobody told yet
     PAGED = "paged"
-    RESOLVED = "resolved"
+    ACKNOWLEDGED = "acknowledged"  # somebody has taken it
+    RECOVERING = "recovering"  # some of its series are back at their baselines
+    RESOLVED = "resolved"  # all are, or it has expired
+    ACCEPTED = "accepted"  # somebody said: this is the normal level now
+    FALSE = "false"  # somebody said: this was no page
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing follows."""
+        return self in {State.RESOLVED, State.ACCEPTED, State.FALSE}
+
+    @property
+    def is_told(self) -> bool:
+        """Whether people know of it, and it lasts."""
+        return self in {State.PAGED, State.ACKNOWLEDGED, State.RECOVERING}
 
 
 class Severity(StrEnum):
@@ -96,6 +110,12 @@ class Incident(msgspec.Struct, kw_only=True):
     resolved_at: float | None = None
     resolution: str = ""  # "recovered", "accepted", "false", "expired"
     summary: str = ""  # beyond the storm limit: id of the summary page that tells about this incident
+    acknowledged_at: float | None = None
+    acknowledged_by: str = ""
+    elsewhere: str = ""  # the address under which it was acknowledged
+    quiet: bool = False  # closed there by hand: told again when it is graver, or over
+    decided_by: str = ""  # who accepted it or called it false, and why
+    decision: str = ""
     step: int = 0  # how often it was told anew, as its severity had grown
     revision: int = 0
 
@@ -132,19 +152,6 @@ class Change(msgspec.Struct, frozen=True):
     incident: Incident
     at: float
     silent: bool = False
-
-
-def news(incident: Incident, before: Severity) -> ChangeKind:
-    """Return how to tell what is new of an incident that was told at the severity `before`.
-
-    An acknowledged alert notifies nobody, however bad it gets. So where the severity has grown, the incident takes a
-    new dedup key.
-    """
-    severities = list(Severity)
-    if severities.index(incident.severity) <= severities.index(before):
-        return ChangeKind.UPDATE
-    incident.step += 1
-    return ChangeKind.ESCALATE
 
 
 def tell(incident: Incident, kind: ChangeKind, at: float, *, silent: bool = False) -> Change:

@@ -9,12 +9,14 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from undertow.alerts.addresses import Addresses
 from undertow.alerts.incident import Incident
 from undertow.alerts.ranking import lead
 
 __all__ = ["Link", "Links"]
 
 PLACES = ("id", "service", "environment", "metric", "from_ms", "to_ms")
+ANSWER = "I have it / false alarm / normal now"
 AROUND_S = 3600.0  # the time range of a link begins an hour before the change and ends an hour after the page
 
 
@@ -44,16 +46,19 @@ class Links:
     ValueError: the link 'Runbook' has the place {services}, which nothing fills; there are {id}, {service}, ...
     """
 
-    def __init__(self, links: Iterable[Link] = (), images: Iterable[Link] = ()) -> None:
-        self._links, self._images = tuple(links), tuple(images)
+    def __init__(
+        self, links: Iterable[Link] = (), images: Iterable[Link] = (), addresses: Addresses | None = None
+    ) -> None:
+        self._links, self._images, self._addresses = tuple(links), tuple(images), addresses
         for link in self._links:
             _check(link, {"http", "https"})
         for image in self._images:
             _check(image, {"https"})
 
     def of(self, incident: Incident) -> list[Link]:
-        """Return the links for an incident, every value escaped."""
-        return [_filled(link, incident) for link in self._links]
+        """Return the links for an incident, every value escaped; the last one is for answering."""
+        answer = self._addresses.of(incident) if self._addresses else None
+        return [_filled(link, incident) for link in self._links] + ([Link(ANSWER, answer)] if answer else [])
 
     def images_of(self, incident: Incident) -> list[Link]:
         """Return the pictures for an incident, every value escaped."""

@@ -13,7 +13,8 @@ import msgspec
 import xxhash
 
 from undertow.alerts.formats import clock
-from undertow.alerts.incident import Change, ChangeKind, Incident, Severity, State, news, tell
+from undertow.alerts.incident import Change, ChangeKind, Incident, Severity, State, tell
+from undertow.alerts.life import close, news
 
 __all__ = ["LISTED_LIMIT", "Storm", "StormState"]
 
@@ -147,6 +148,6 @@ def _list(summary: Summary, incident: Incident, limit: int) -> None:
 
 def _resolved(summary: Summary) -> Change:
     page = summary.incident
-    page.state, page.resolution = State.RESOLVED, "recovered"
-    page.resolved_at = max(summary.ends, page.resolved_at or summary.ends)
-    return tell(page, ChangeKind.RESOLVE, page.resolved_at)
+    at = max(summary.ends, page.resolved_at or summary.ends)
+    close(page, "recovered", at)
+    return tell(page, ChangeKind.RESOLVE, at)

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from undertow.alerts.formats import clock, duration, format_move, title, utc
-from undertow.alerts.incident import Change, Incident, Level, State
+from undertow.alerts.formats import clock, format_move, title, utc
+from undertow.alerts.incident import Change, Incident, Level
+from undertow.alerts.life import standing
 from undertow.alerts.moves import briefly, in_full, told
 from undertow.alerts.query import query
 from undertow.alerts.ranking import effect, lead, ranked, without_repeats
@@ -101,15 +102,6 @@ def http_line(levels: Sequence[Level]) -> str:
         f"{_level_title(level.metric)} {format_move(level.metric, level.before, level.after)}" for level in levels
     )
     return f"{said}: {'green' if green else 'NOT green'}"
-
-
-def standing(incident: Incident) -> str:
-    """Return where the incident stands: since when it is known, what is back, or when and how it ended."""
-    if incident.state is State.RESOLVED and incident.resolved_at is not None:
-        lasted = duration(incident.resolved_at - incident.changed_at)
-        return f"resolved ({incident.resolution}) at {utc(incident.resolved_at)}, {lasted} after the change"
-    back = f"; {len(incident.recovered)} of {len(incident.verdicts)} series back" if incident.recovered else ""
-    return f"{incident.state}, found {utc(incident.opened_at)}{back}"
 
 
 def _sections(incident: Incident) -> list[tuple[str, list[str]]]:

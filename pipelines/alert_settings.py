@@ -29,6 +29,8 @@ class PagerDuty(Section, frozen=True, tag_field="type", tag="pagerduty"):
 
     routing_key: str = ""
     routing_key_file: str | None = None
+    webhook_secret: str = ""  # of a webhook subscription, version 3, for what comes back
+    webhook_secret_file: str | None = None
     url: str = "https://events.pagerduty.com"
 
 

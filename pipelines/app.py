@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import logging
-import secrets
 import sys
 import threading
 import time
@@ -12,19 +12,25 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TextIO
+from urllib.parse import urlsplit
 
+from undertow.alerts.addresses import Addresses
+from undertow.alerts.incident import Incident
 from undertow.alerts.outbox import Outbox
 from undertow.alerts.pager_thread import PagerThread
 from undertow.pipelines import snapshot
+from undertow.pipelines.alert_settings import PagerDuty
 from undertow.pipelines.clickhouse import Store, StoreUnreachableError
 from undertow.pipelines.inbox import Inbox
-from undertow.pipelines.paging import channels, pager
+from undertow.pipelines.outside import Outside
+from undertow.pipelines.own_key import own_key
+from undertow.pipelines.paging import addresses, channels, named, pager
 from undertow.pipelines.prices import price_table
 from undertow.pipelines.processor import Processor
 from undertow.pipelines.recorder import Recorder
 from undertow.pipelines.redaction import LabelPolicy, Redactor, user_hash
 from undertow.pipelines.server import Port, Services, control_token
-from undertow.pipelines.settings import Settings
+from undertow.pipelines.settings import Secret, Settings
 from undertow.pipelines.silencing import SILENCING, Silencing
 from undertow.pipelines.telemetry import registry, status_of_series
 from undertow.pipelines.watch import Watch
@@ -103,6 +109,11 @@ class App:
         with self._lock:
             return self.watch.control(action, arguments)
 
+    def incidents(self) -> list[Incident]:
+        """Return the open incidents as they stand."""
+        with self._lock:
+            return copy.deepcopy(list(self.processor.incidents.open))
+
     def window_age(self) -> float | None:
         """Return the seconds since the end of the last closed window, None before the first."""
         closed = self.processor.monitor.last_closed
@@ -170,12 +181,13 @@ def opened(
     with ExitStack() as stack:
         store = stack.enter_context(Store.open(settings.store, settings.folder))
         redactor = Redactor(settings.ingest.content, settings.ingest.redact)
-        key = _hash_key(settings)
+        key = own_key(settings.folder / "user-hash.key")
         processor, positions = load_processor(settings, lambda user: user_hash(user, key))
         inbox = stack.enter_context(_inbox(settings, paths, follow, positions, redactor))
         outbox = Outbox(settings.folder / "outbox.sqlite")
         stack.callback(outbox.close)
-        paging = pager(settings, outbox, channels(settings, console), settings.folder)
+        signed = addresses(settings)
+        paging = pager(settings, outbox, channels(settings, console, signed), settings.folder)
         pages = stack.enter_context(PagerThread(paging, time.time))
         labels = LabelPolicy(settings.ingest.content, settings.ingest.redact, settings.detection.dimensions)
         recorder = Recorder(
@@ -184,7 +196,7 @@ def opened(
         watch = Watch(settings, inbox, processor, recorder, pages, time.time)
         app = App(settings, watch, processor, recorder, outbox, Silencing(pages, outbox.held, time.time))
         if serve:
-            port = stack.enter_context(Port(settings.store.listen, _services(settings, store, app)))
+            port = stack.enter_context(Port(settings.store.listen, _services(settings, store, app, signed)))
             store.announce(port.url)
         yield app
 
@@ -214,7 +226,8 @@ def _inbox(
     )
 
 
-def _services(settings: Settings, store: Store, app: App) -> Services:
+def _services(settings: Settings, store: Store, app: App, signed: Addresses | None) -> Services:
+    hosts = {*settings.store.hosts, *([urlsplit(settings.hooks.url).hostname or ""] if settings.hooks.url else [])}
     return Services(
         engine=store.engine,
         registry=registry(app.status),
@@ -223,14 +236,18 @@ def _services(settings: Settings, store: Store, app: App) -> Services:
         status=app.status,
         control=app.control,
         token=control_token(settings.folder),
-        hosts=frozenset(settings.store.hosts),
+        hosts=frozenset(hosts),
+        routes=_outside(settings, app, signed).routes(),
     )
 
 
-def _hash_key(settings: Settings) -> bytes:
-    """Return the key of the user hashes: made once, readable by its owner alone."""
-    path = settings.folder / "user-hash.key"
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_bytes(secrets.token_bytes(32))
-    return path.read_bytes()
+def _outside(settings: Settings, app: App, signed: Addresses | None) -> Outside:
+    sections = [section for section in named(settings.alerts).values() if isinstance(section, PagerDuty)]
+    return Outside(
+        control=app.control,
+        incidents=app.incidents,
+        clock=time.time,
+        addresses=signed,
+        pagerduty=tuple(Secret(section.webhook_secret) for section in sections if section.webhook_secret),
+        deploy=Secret(settings.hooks.deploy_secret) if settings.hooks.deploy_secret else None,
+    )

@@ -35,6 +35,9 @@ Files = Annotated[
     list[str], typer.Argument(help="Event files (JSON lines; gzip and zstd too), folders, patterns, or -.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable: JSON lines.")]
+IncidentId = Annotated[str, typer.Argument(help="Id of the incident.")]
+Reason = Annotated[str, typer.Option(help="Why, for whoever wonders later.")]
+By = Annotated[str, typer.Option(help="Who says so.", envvar="USER")]
 USAGE_ERROR = 2
 
 
@@ -172,25 +175,27 @@ def incidents(config: Config = None, json: Json = False) -> None:
 
 
 @app.command()
-def explain(incident: Annotated[str, typer.Argument(help="Id of the incident.")], config: Config = None) -> None:
+def explain(incident: IncidentId, config: Config = None) -> None:
     """Show an incident as its page shows it, with everything known by now."""
     typer.echo(client.explain(load(config), incident))
 
 
 @app.command()
-def accept(
-    incident: Annotated[str, typer.Argument(help="Id of the incident.")], reason: str = "", config: Config = None
-) -> None:
+def acknowledge(incident: IncidentId, by: By = "", config: Config = None) -> None:
+    """Say that somebody has taken an incident."""
+    typer.echo(client.control(load(config), "acknowledge", {"id": incident, "by": by}))
+
+
+@app.command()
+def accept(incident: IncidentId, reason: Reason = "", by: By = "", config: Config = None) -> None:
     """Accept an incident's new level as the normal one and resolve it."""
-    typer.echo(client.control(load(config), "accept", {"id": incident, "reason": reason}))
+    typer.echo(client.control(load(config), "accept", {"id": incident, "reason": reason, "by": by}))
 
 
 @app.command("false")
-def false_page(
-    incident: Annotated[str, typer.Argument(help="Id of the incident.")], reason: str = "", config: Config = None
-) -> None:
+def false_page(incident: IncidentId, reason: Reason = "", by: By = "", config: Config = None) -> None:
     """Mark an incident as a false page and resolve it."""
-    typer.echo(client.control(load(config), "false", {"id": incident, "reason": reason}))
+    typer.echo(client.control(load(config), "false", {"id": incident, "reason": reason, "by": by}))
 
 
 @app.command()
@@ -214,7 +219,7 @@ def silence(
     environment: Annotated[list[str] | None, typer.Option(help="Likewise.")] = None,
     metric: Annotated[list[str] | None, typer.Option(help="Likewise.")] = None,
     severity: Annotated[list[str] | None, typer.Option(help="critical, error, warning or info.")] = None,
-    by: Annotated[str, typer.Option(help="Who.", envvar="USER")] = "",
+    by: By = "",
     config: Config = None,
 ) -> None:
     """Hold back the pages of some incidents until a stated end; then they are told."""

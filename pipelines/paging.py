@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from undertow.alerts.addresses import Addresses
 from undertow.alerts.channel import Channel
 from undertow.alerts.channels.alertmanager import Alertmanager
 from undertow.alerts.channels.apprise import Apprise
@@ -23,11 +24,13 @@ from undertow.alerts.pager import Pager, Policy
 from undertow.alerts.routes import Route, Routes
 from undertow.alerts.silences import Silence, Silences
 from undertow.pipelines import settings as sections
+from undertow.pipelines.own_key import own_key
 from undertow.pipelines.settings import Alerts, Settings
 
-__all__ = ["SINGLE", "channels", "named", "pager", "verify"]
+__all__ = ["SINGLE", "addresses", "channels", "named", "pager", "verify"]
 
 SINGLE = ("pagerduty", "alertmanager", "slack", "email", "webhook", "apprise")  # sections that are channels
+ADDRESSES_KEY = "addresses.key"  # below the data folder: signs the addresses under which pages are answered
 SILENCES = "silences.json"  # below the data folder: those that people set while it runs
 
 _BUILD: dict[type, Callable[[Any, Links], Channel]] = {
@@ -57,7 +60,14 @@ def named(alerts: Alerts) -> dict[str, Any]:
     return found | alerts.channels
 
 
-def channels(settings: Settings, console: TextIO | None) -> dict[str, Channel]:
+def addresses(settings: Settings, key: bytes | None = None) -> Addresses | None:
+    """Return the signed addresses that pages carry, if they do; by default with this installation's own key."""
+    if settings.hooks.url is None:
+        return None
+    return Addresses(settings.hooks.url, own_key(settings.folder / ADDRESSES_KEY) if key is None else key)
+
+
+def channels(settings: Settings, console: TextIO | None, signed: Addresses | None = None) -> dict[str, Channel]:
     """Return the channels that the settings ask for, by name.
 
     Raises
@@ -66,13 +76,14 @@ def channels(settings: Settings, console: TextIO | None) -> dict[str, Channel]:
         A channel cannot be built; the message says why and the way out.
     """
     alerts = settings.alerts
-    links = Links(*([Link(link.text, link.href) for link in wanted] for wanted in (alerts.links, alerts.images)))
+    links, images = ([Link(link.text, link.href) for link in wanted] for wanted in (alerts.links, alerts.images))
+    attached = Links(links, images, signed)
     found: dict[str, Channel] = {}
     if alerts.console and console is not None:
         found[Console.name] = Console(console, shadow=settings.budget.notify == "shadow")
     for name, section in named(alerts).items():
         try:
-            found[name] = _BUILD[type(section)](section, links)
+            found[name] = _BUILD[type(section)](section, attached)
         except ValueError as error:
             raise ValueError(f"the channel '{name}' cannot be built: {error}") from None
     return found
@@ -86,7 +97,7 @@ def verify(settings: Settings) -> list[str]:
     ValueError
         A channel, a route, a silence or the fallback cannot be used; the message says why.
     """
-    found = list(channels(settings, sys.stderr))
+    found = list(channels(settings, sys.stderr, addresses(settings, b"")))
     policy = _policy(settings, None)
     Routes(policy.routes, found, policy.fallback)
     return found

@@ -179,7 +179,19 @@ class Processor:
         self.trackers.close_all()
         return self._close([], self.meter.nothing(0), np.zeros(0, bool), everything=True)
 
-    def decide(self, incident: str, resolution: str, now: float) -> Step:
+    def acknowledge(self, incident: str, now: float, by: str = "", elsewhere: str = "", *, quiet: bool = False) -> Step:
+        """Note that somebody has taken an incident.
+
+        Raises
+        ------
+        undertow.alerts.incidents.IncidentsError
+            No such incident is open.
+        """
+        step = self._close([], self.meter.nothing(0), np.zeros(0, bool))
+        step.changes += self.incidents.acknowledge(incident, now, by, elsewhere, quiet=quiet)
+        return step
+
+    def decide(self, incident: str, resolution: str, now: float, by: str = "", reason: str = "") -> Step:
         """Close an incident because somebody said so: "accepted", which makes its levels the normal ones, or "false".
 
         Raises
@@ -188,7 +200,7 @@ class Processor:
             No such incident is open.
         """
         step = self._close([], self.meter.nothing(0), np.zeros(0, bool))
-        decided = self.incidents.manual(incident, resolution, now)
+        decided = self.incidents.manual(incident, resolution, now, by, reason)
         if resolution == "accepted":
             for series in {verdict.series for change in decided for verdict in change.incident.verdicts}:
                 self.monitor.accept(series)

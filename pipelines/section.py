@@ -28,7 +28,7 @@ class Secret(str):
         return str.__str__(self)
 
 
-SECRETS = ("routing_key", "secret", "password", "webhook_url", "service_urls")
+SECRETS = ("routing_key", "secret", "password", "webhook_url", "webhook_secret", "deploy_secret", "service_urls")
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -41,6 +41,7 @@ __all__ = [
     "Email",
     "Embeddings",
     "Fleet",
+    "Hooks",
     "Ingest",
     "Link",
     "OwnMetric",
@@ -120,6 +121,14 @@ class Store(Section, frozen=True):
     commit_records: PositiveInt = 32_768  # … or so many records, whichever comes first
 
 
+class Hooks(Section, frozen=True):
+    """What may come back from outside, over the port and a proxy in front of it."""
+
+    url: str | None = None  # https://…: where people reach the port; pages then carry an address for their answer
+    deploy_secret: str = ""  # signs deployments that are declared by webhook
+    deploy_secret_file: str | None = None
+
+
 class OwnMetric(Section, frozen=True):
     """A metric of the user's own: a pattern gives a rate, a field a mean."""
 
@@ -181,6 +190,7 @@ class Settings(Section, frozen=True):
     budget: Budget = Budget()
     alerts: Alerts = Alerts()
     store: Store = Store()
+    hooks: Hooks = Hooks()
     metrics: dict[str, OwnMetric] = {}
     rules: dict[str, Rule] = {}
     extreme_times: NotNegative = 20.0  # an answer so many times beyond the usual is told by itself; 0 turns it off

@@ -27,6 +27,8 @@ from undertow.pipelines.settings import Settings
 __all__ = ["Pages", "Watch"]
 
 BATCH = 2048  # records judged at once
+RESOLUTIONS = {"accept": "accepted", "false": "false"}  # of an incident, by what somebody decides
+DECISIONS = (*RESOLUTIONS, "acknowledge", "dismiss", "deploy")
 
 
 class Pages(Protocol):
@@ -111,15 +113,17 @@ class Watch:
         self._commit(decision)
 
     def control(self, action: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Let somebody decide: accept or false for an incident, or declare a deployment.
+        """Let somebody decide: acknowledge, accept or false for an incident, or declare a deployment.
+
+        `dismiss` is an acknowledgement by somebody who closed the page elsewhere: its news are quiet from then on.
 
         Raises
         ------
         ControlError
             It cannot be done; the message says why.
         """
-        if action not in {"accept", "false", "deploy"}:
-            raise ControlError(f"'{action}' cannot be done here; use accept, false or deploy")
+        if action not in DECISIONS:
+            raise ControlError(f"'{action}' cannot be done here; use one of {', '.join(DECISIONS)}")
         latest = self._processor.windows.latest
         now = latest if math.isfinite(latest) else self._clock()
         arguments = dict(arguments)
@@ -221,9 +225,14 @@ class Watch:
         if decision.action == "deploy":
             self._apply(self._processor.declare(_declared(decision)))
             return {"declared": arguments["description"]}
-        resolution = {"accept": "accepted", "false": "false"}[decision.action]
-        self._apply(self._processor.decide(arguments["id"], resolution, decision.time))
-        return {"incident": arguments["id"], "resolution": resolution}
+        incident, by = arguments["id"], arguments.get("by", "")
+        if decision.action in RESOLUTIONS:
+            resolution, reason = RESOLUTIONS[decision.action], arguments.get("reason", "")
+            self._apply(self._processor.decide(incident, resolution, decision.time, by, reason))
+            return {"incident": incident, "resolution": resolution}
+        where, quiet = arguments.get("elsewhere", ""), decision.action == "dismiss"
+        self._apply(self._processor.acknowledge(incident, decision.time, by, where, quiet=quiet))
+        return {"incident": incident, "state": "acknowledged"}
 
 
 def _resume(state: dict[str, Any] | None) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """`undertow run` and the commands beside it: it follows a file, serves its store, takes decisions, stops cleanly."""
 
+import hmac
 import json
 import signal
 import subprocess
@@ -97,7 +98,7 @@ def pagerduty() -> Iterator[PagerDutyServer]:
 def running(tmp_path_factory: pytest.TempPathFactory, pagerduty: PagerDutyServer) -> Iterator[Running]:
     """A watch that has read an incident: refusals rise after an hour. Each test stands alone, on any worker."""
     key = "0123456789abcdef0123456789abcdef"
-    paging = f'[alerts.pagerduty]\nrouting_key = "{key}"\nurl = "{pagerduty.url}"\n'
+    paging = f'[alerts.pagerduty]\nrouting_key = "{key}"\nurl = "{pagerduty.url}"\nwebhook_secret = "s3cret"\n'
     watch = Running(tmp_path_factory.mktemp("run"), paging)
     try:
         _with_an_incident(watch)
@@ -193,12 +194,22 @@ def test_a_declared_deployment_is_a_version_seen(running: Running) -> None:
     running.wait_for_row("SELECT count() AS n FROM versions WHERE declared = 'prompt v50'")
 
 
-def test_a_false_page_is_marked_and_closed(running: Running) -> None:
-    """`undertow false` resolves the incident; a second time there is none to resolve."""
-    open_ones = json.loads(running.command("sql", "--json", "SELECT id FROM incidents WHERE state = 'paged'").stdout)
-    told = running.command("false", open_ones["id"])
-    assert json.loads(told.stdout) == {"incident": open_ones["id"], "resolution": "false"}
-    again = running.command("false", open_ones["id"])
+def test_what_on_call_does_elsewhere_and_here_is_the_life_of_the_incident(
+    running: Running, pagerduty: PagerDutyServer
+) -> None:
+    """An acknowledgement comes back from PagerDuty, `undertow false` resolves, a second time there is nothing to do."""
+    key = pagerduty.alerts[-1].dedup_key
+    incident = key.split("/")[1]
+    agent = {"type": "user_reference", "summary": "Anna"}
+    event = {"event_type": "incident.acknowledged", "agent": agent, "data": {"incident_key": key}}
+    body = json.dumps({"event": event}).encode()
+    header = {"X-PagerDuty-Signature": "v1=" + hmac.new(b"s3cret", body, "sha256").hexdigest()}
+    told = httpx.post(f"{running.url}/hooks/pagerduty", content=body, headers=header, timeout=PATIENCE_S)
+    assert told.json() == {"incident": incident, "state": "acknowledged"}
+    running.wait_for_row("SELECT count() AS n FROM incidents WHERE state = 'acknowledged'")
+    assert "acknowledged by Anna" in running.command("explain", incident).stdout
+    assert json.loads(running.command("false", incident).stdout) == {"incident": incident, "resolution": "false"}
+    again = running.command("false", incident)
     assert (again.returncode, again.stdout) == (2, "")
     assert "no incident" in again.stderr
 

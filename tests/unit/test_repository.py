@@ -29,6 +29,7 @@ from undertow.pipelines.settings import (
     Email,
     Embeddings,
     Fleet,
+    Hooks,
     Ingest,
     Link,
     OwnMetric,
@@ -219,6 +220,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[[alerts.silences]]": Silence,
     "[[alerts.links]]": Link,
     "[store]": Store,
+    "[hooks]": Hooks,
     "[metrics.NAME]": OwnMetric,
     "[rules.NAME]": Rule,
     "[fleet]": Fleet,
@@ -244,7 +246,19 @@ def _cell(field: msgspec.structs.FieldInfo) -> str:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_setting_is_documented_with_its_default(section: str) -> None:
     fields = {field.name: field for field in msgspec.structs.fields(SECTIONS[section])}
-    tables = {"ingest", "detection", "budget", "alerts", "store", "metrics", "rules", "fleet", "embeddings", "prices"}
+    tables = {
+        "ingest",
+        "detection",
+        "budget",
+        "alerts",
+        "store",
+        "hooks",
+        "metrics",
+        "rules",
+        "fleet",
+        "embeddings",
+        "prices",
+    }
     tables = tables if section == "Top level" else set()
     assert _documented(section) == {name: _cell(field) for name, field in fields.items() if name not in tables}
 
