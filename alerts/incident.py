@@ -109,6 +109,7 @@ class Incident(msgspec.Struct, kw_only=True):
     paged_at: float | None = None
     resolved_at: float | None = None
     resolution: str = ""  # "recovered", "accepted", "false", "expired"
+    about: str = ""  # empty: behaviour; else what is wrong with the watch itself (health.py)
     summary: str = ""  # beyond the storm limit: id of the summary page that tells about this incident
     acknowledged_at: float | None = None
     acknowledged_by: str = ""

@@ -105,6 +105,8 @@ def http_line(levels: Sequence[Level]) -> str:
 
 
 def _sections(incident: Incident) -> list[tuple[str, list[str]]]:
+    if incident.about:
+        return _own_sections(incident)
     sections = [(incident.severity.upper(), [incident.headline]), ("state", [standing(incident)])]
     if incident.verdicts:
         first = lead(incident.verdicts)
@@ -118,6 +120,15 @@ def _sections(incident: Incident) -> list[tuple[str, list[str]]]:
     sections += [("suspects" if incident.verdicts else "listed", causes)]
     sections += [("incident", [f"{incident.id}  (undertow explain {incident.id})"])]
     return sections + ([("query", [query(incident)])] if incident.verdicts else [])
+
+
+def _own_sections(incident: Incident) -> list[tuple[str, list[str]]]:
+    """Return what is wrong with the watch itself, and where to look."""
+    advice = [str(cause["text"]) for cause in incident.causes]
+    about = f"{incident.about}: the watch itself, not the behaviour that it watches"
+    shown = [f"{incident.id}  (undertow status)"]
+    said = [(incident.severity.upper(), [incident.headline]), ("state", [standing(incident)]), ("about", [about])]
+    return [*said, ("look", advice), ("incident", shown)]
 
 
 def _labelled(sections: Iterable[tuple[str, list[str]]]) -> Iterable[tuple[str, str]]:

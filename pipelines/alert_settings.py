@@ -8,18 +8,20 @@ from typing import Annotated, Literal
 import msgspec
 
 from undertow.alerts.incident import Severity
-from undertow.pipelines.section import NotNegative, Positive, PositiveInt, Section
+from undertow.pipelines.section import NotNegative, Positive, PositiveInt, Section, Share
 
 __all__ = [
     "Alertmanager",
     "Alerts",
     "Apprise",
     "Email",
+    "Health",
     "Link",
     "PagerDuty",
     "Route",
     "Silence",
     "Slack",
+    "Watchdog",
     "Webhook",
 ]
 
@@ -76,6 +78,27 @@ class Apprise(Section, frozen=True, tag_field="type", tag="apprise"):
     service_urls_file: str | None = None
 
 
+class Health(Section, frozen=True):
+    """When the watch pages about itself; a stream's silence is measured by its own usual hours."""
+
+    pages_per_day: PositiveInt = 6  # the rest is shown by the status
+    lag_s: Positive = 600.0  # behind the newest events for so long, and not catching up
+    dead_letter_share: Share = 0.05  # of the records, and more than twice what is usual
+    late_share: Share = 0.05  # of the events, likewise
+    store_s: Positive = 120.0  # the store has taken no rows for so long
+
+
+class Watchdog(Section, frozen=True):
+    """Signs of life for somebody outside, who alarms when they stop."""
+
+    name: str = "undertow"  # of this installation
+    ping_url: str = ""  # is called with POST
+    ping_url_file: str | None = None
+    alertmanager: bool = True  # an alert that always fires, on every Alertmanager that is configured
+    every_s: Positive = 60.0
+    patience_s: Positive = 300.0  # a main loop that stands still for so long gives no sign either
+
+
 class _About(Section, frozen=True):
     """Which incidents are meant: patterns as in file names, and severities; what is empty says nothing."""
 
@@ -126,5 +149,7 @@ class Alerts(Section, frozen=True):
     silences: list[Silence] = []
     links: list[Link] = []
     images: list[Link] = []  # https only: PagerDuty's machines fetch them
+    health: Health = Health()
+    watchdog: Watchdog | None = None
     fallback: str | None = None  # the channel that is told what another one refused or did not take in time
     fallback_after_s: Positive = 900.0

@@ -20,20 +20,21 @@ from undertow.alerts.outbox import Outbox
 from undertow.alerts.pager_thread import PagerThread
 from undertow.pipelines import snapshot
 from undertow.pipelines.alert_settings import PagerDuty
-from undertow.pipelines.clickhouse import Store, StoreUnreachableError
+from undertow.pipelines.clickhouse import Store, StoreError, StoreUnreachableError
 from undertow.pipelines.inbox import Inbox
 from undertow.pipelines.outside import Outside
 from undertow.pipelines.own_key import own_key
-from undertow.pipelines.paging import addresses, channels, named, pager
+from undertow.pipelines.paging import addresses, channels, named, pager, watchdog
 from undertow.pipelines.prices import price_table
 from undertow.pipelines.processor import Processor
 from undertow.pipelines.recorder import Recorder
 from undertow.pipelines.redaction import LabelPolicy, Redactor, user_hash
+from undertow.pipelines.self_watch import Facts, SelfWatch
 from undertow.pipelines.server import Port, Services, control_token
 from undertow.pipelines.settings import Secret, Settings
 from undertow.pipelines.silencing import SILENCING, Silencing
 from undertow.pipelines.telemetry import registry, status_of_series
-from undertow.pipelines.watch import Watch
+from undertow.pipelines.watch import Watch, ignore
 from undertow.pipelines.wire import decoder_for
 
 __all__ = ["App", "load_processor", "opened"]
@@ -62,12 +63,16 @@ class App:
         recorder: Recorder,
         outbox: Outbox,
         silencing: Silencing,
+        self_watch: SelfWatch | None = None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings, self.watch, self.processor, self.recorder = settings, watch, processor, recorder
-        self._outbox, self._silencing = outbox, silencing
+        self._outbox, self._silencing, self._self_watch, self._beat = outbox, silencing, self_watch, beat
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._refused = 0  # commits in a row that the store did not take
+        self._refused_since: float | None = None
+        self._refusal = ""
 
     def run(self, after_step: Callable[[], None] = lambda: None) -> None:
         """Watch until the input ends or `stop` is called; what was taken is committed in any case."""
@@ -79,6 +84,9 @@ class App:
                 before = self.watch.taken
                 going = self._step()
             self._stop.wait(TURN_S)
+            self._beat()
+            if self._self_watch is not None:
+                self._self_watch.look(self._facts())
             after_step()
             if going and self.watch.taken == before:
                 self._stop.wait(IDLE_WAIT_S)
@@ -89,14 +97,33 @@ class App:
         """Do one round; while the store does not answer, say so and try the same commit again, ever less often."""
         try:
             going = self.watch.step()
-        except StoreUnreachableError as error:
-            self._refused += 1
-            wait = min(2.0**self._refused, LONGEST_WAIT_S)
-            log.warning("the store does not take rows, again in %.0f s: %s", wait, error)
-            self._stop.wait(wait)
+        except StoreError as error:
+            if self._self_watch is None and not isinstance(error, StoreUnreachableError):
+                raise  # nobody would be told, and a finished input is read again by the next run
+            self._wait_for_store(str(error))
             return True
-        self._refused = 0
+        self._refused, self._refused_since = 0, None
         return going
+
+    def _wait_for_store(self, reason: str) -> None:
+        self._refused += 1
+        self._refused_since = self._refused_since or time.time()
+        self._refusal = reason
+        wait = min(2.0**self._refused, LONGEST_WAIT_S)
+        log.warning("the store does not take rows, again in %.0f s: %s", wait, reason)
+        self._stop.wait(wait)
+
+    def _facts(self) -> Facts:
+        counters = self.processor.counters
+        return Facts(
+            taken=self.watch.taken,
+            rejected=self.watch.rejected,
+            events=counters.events,
+            late=counters.late,
+            latest=self.processor.windows.latest,
+            store_fails_since=self._refused_since,
+            store_reason=self._refusal,
+        )
 
     def stop(self) -> None:
         """Let `run` return after the step that it is in."""
@@ -141,6 +168,7 @@ class App:
                 "undelivered_seconds": counts.oldest_age_s,
                 "silenced": counts.silenced,
                 **self._silencing.active(),
+                **(self._self_watch.status() if self._self_watch else {}),
                 "refused_deliveries": counts.refused,
                 "limits": self.processor.limits(),
                 "unpriced": sum(self.processor.meter.prices.unpriced.values()),
@@ -187,14 +215,18 @@ def opened(
         outbox = Outbox(settings.folder / "outbox.sqlite")
         stack.callback(outbox.close)
         signed = addresses(settings)
-        paging = pager(settings, outbox, channels(settings, console, signed), settings.folder)
+        found = channels(settings, console, signed)
+        paging = pager(settings, outbox, found, settings.folder)
         pages = stack.enter_context(PagerThread(paging, time.time))
         labels = LabelPolicy(settings.ingest.content, settings.ingest.redact, settings.detection.dimensions)
         recorder = Recorder(
             store, redactor, labels, lambda user: user_hash(user, key), processor.catalogue, processor.categories
         )
-        watch = Watch(settings, inbox, processor, recorder, pages, time.time)
-        app = App(settings, watch, processor, recorder, outbox, Silencing(pages, outbox.held, time.time))
+        own = _self_watch(settings, processor, pages) if follow else None
+        watch = Watch(settings, inbox, processor, recorder, pages, time.time, own.observe if own else ignore)
+        dog = stack.enter_context(watchdog(settings, found))
+        silencing = Silencing(pages, outbox.held, time.time)
+        app = App(settings, watch, processor, recorder, outbox, silencing, own, dog.beat)
         if serve:
             port = stack.enter_context(Port(settings.store.listen, _services(settings, store, app, signed)))
             store.announce(port.url)
@@ -211,6 +243,18 @@ def load_processor(
     state = snapshot.read(settings.folder / "state.snapshot")
     processor = Processor(settings, price_table(settings.prices), state["processor"] if state else None, pseudonym)
     return processor, state["positions"] if state else None
+
+
+def _self_watch(settings: Settings, processor: Processor, pages: PagerThread) -> SelfWatch:
+    return SelfWatch(
+        settings.alerts.health,
+        processor.catalogue,
+        lambda: processor.segments.groups,
+        settings.ingest.allowed_lateness_s,
+        pages,
+        settings.folder / "self-watch.snapshot",
+        time.time,
+    )
 
 
 def _inbox(

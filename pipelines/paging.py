@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -23,14 +24,16 @@ from undertow.alerts.outbox import Outbox
 from undertow.alerts.pager import Pager, Policy
 from undertow.alerts.routes import Route, Routes
 from undertow.alerts.silences import Silence, Silences
+from undertow.alerts.watchdog import Watchdog, ping
 from undertow.pipelines import settings as sections
 from undertow.pipelines.own_key import own_key
 from undertow.pipelines.settings import Alerts, Settings
 
-__all__ = ["SINGLE", "addresses", "channels", "named", "pager", "verify"]
+__all__ = ["SINGLE", "addresses", "channels", "named", "pager", "verify", "watchdog"]
 
 SINGLE = ("pagerduty", "alertmanager", "slack", "email", "webhook", "apprise")  # sections that are channels
 ADDRESSES_KEY = "addresses.key"  # below the data folder: signs the addresses under which pages are answered
+LIVES = 3  # signs of life until the alert that always fires ends
 SILENCES = "silences.json"  # below the data folder: those that people set while it runs
 
 _BUILD: dict[type, Callable[[Any, Links], Channel]] = {
@@ -89,6 +92,26 @@ def channels(settings: Settings, console: TextIO | None, signed: Addresses | Non
     return found
 
 
+def watchdog(settings: Settings, found: Mapping[str, Channel]) -> Watchdog:
+    """Return what gives signs of life to somebody outside; without a section for it, it gives none.
+
+    Raises
+    ------
+    ValueError
+        The section names neither an address nor is there an Alertmanager, or the address is none.
+    """
+    section = settings.alerts.watchdog
+    if section is None:
+        return Watchdog([], 1.0, 1.0, time.time)
+    signs = [ping(section.ping_url, time.time)] if section.ping_url else []
+    lasts = LIVES * section.every_s
+    if section.alertmanager:
+        signs += [partial(one.live, section.name, lasts) for one in found.values() if isinstance(one, Alertmanager)]
+    if not signs:
+        raise ValueError("[alerts.watchdog] reaches nobody: give it a ping_url, or configure an Alertmanager")
+    return Watchdog(signs, section.every_s, section.patience_s, time.time)
+
+
 def verify(settings: Settings) -> list[str]:
     """Build all of it, send nothing, and return the names of the channels.
 
@@ -97,10 +120,11 @@ def verify(settings: Settings) -> list[str]:
     ValueError
         A channel, a route, a silence or the fallback cannot be used; the message says why.
     """
-    found = list(channels(settings, sys.stderr, addresses(settings, b"")))
+    found = channels(settings, sys.stderr, addresses(settings, b""))
     policy = _policy(settings, None)
     Routes(policy.routes, found, policy.fallback)
-    return found
+    watchdog(settings, found)
+    return list(found)
 
 
 def pager(settings: Settings, outbox: Outbox, found: dict[str, Channel], folder: Path | None = None) -> Pager:

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import msgspec
 
-__all__ = ["SECRETS", "NotNegative", "Positive", "PositiveInt", "Secret", "Section"]
+__all__ = ["SECRETS", "NotNegative", "Positive", "PositiveInt", "Secret", "Section", "Share"]
 
 Positive = Annotated[float, msgspec.Meta(gt=0, lt=1e12)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0, lt=1e12)]
+Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 PositiveInt = Annotated[int, msgspec.Meta(gt=0)]
 
 
@@ -28,7 +29,18 @@ class Secret(str):
         return str.__str__(self)
 
 
-SECRETS = ("routing_key", "secret", "password", "webhook_url", "webhook_secret", "deploy_secret", "service_urls")
+SECRETS = frozenset(
+    {
+        "deploy_secret",
+        "password",
+        "ping_url",
+        "routing_key",
+        "secret",
+        "service_urls",
+        "webhook_secret",
+        "webhook_url",
+    }
+)
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -56,6 +56,7 @@ def status_text(status: dict[str, Any]) -> str:
         f"{states.get('learning', 0)} learning, {states.get('changed', 0)} changed",
         f"incidents open: {status['open_incidents']}; changes not delivered: {status.get('undelivered', 'unknown')}",
     ]
+    lines += [f"WRONG since {one['since']}: {one['headline']}" for one in status.get("wrong", [])]
     if status.get("refused_deliveries"):
         lines.append(
             f"REFUSED for good by a channel: {status['refused_deliveries']} changes; see the log, check its key"

@@ -24,7 +24,7 @@ from undertow.pipelines.recorder import Recorder
 from undertow.pipelines.server import ControlError
 from undertow.pipelines.settings import Settings
 
-__all__ = ["Pages", "Watch"]
+__all__ = ["Pages", "Watch", "ignore"]
 
 BATCH = 2048  # records judged at once
 RESOLUTIONS = {"accept": "accepted", "false": "false"}  # of an incident, by what somebody decides
@@ -43,6 +43,10 @@ class Pages(Protocol):
         ...
 
 
+def ignore(_step: Step) -> None:
+    """Observe nothing."""
+
+
 class Watch:
     """One run over an inbox.
 
@@ -50,6 +54,8 @@ class Watch:
     ----------
     clock
         Wall clock, seconds since the epoch: it paces commits and closes windows of silent sources, nothing else.
+    observe
+        Sees each step, once it was told.
     """
 
     def __init__(
@@ -60,9 +66,10 @@ class Watch:
         recorder: Recorder,
         pages: Pages,
         clock: Callable[[], float],
+        observe: Callable[[Step], None] = ignore,
     ) -> None:
         self._settings, self._inbox, self._processor = settings, inbox, processor
-        self._recorder, self._pages, self._clock = recorder, pages, clock
+        self._recorder, self._pages, self._clock, self._observe = recorder, pages, clock, observe
         self._snapshot = settings.folder / "state.snapshot"
         self._journal = Journal(settings.folder / "journal.jsonl")
         self._taken, self._decided = _resume(snapshot.read(self._snapshot))
@@ -151,6 +158,7 @@ class Watch:
     def _tell(self, step: Step) -> None:
         self._pages.submit(step.changes)
         self._pages.announce(step.versions)
+        self._observe(step)
 
     def _idle(self) -> None:
         """Close the windows of a silent source by the clock, once it has been silent for `idle_tick_s`."""

@@ -28,6 +28,7 @@ from undertow.alerts.text import page_text
 __all__ = ["Alertmanager"]
 
 ALERTNAME = "UndertowBehaviourShift"
+WATCHDOG = "UndertowWatchdog"
 DESCRIPTION_LIMIT = 8_000  # characters; Alertmanager has no limit of its own, what it notifies has
 BATCH = 100  # alerts in one call
 SKEW_S = 60.0  # an end lies so far back, as a clock behind ours would take it for a time to come
@@ -98,6 +99,17 @@ class Alertmanager:
             if answer.outcome is not Outcome.DELIVERED:
                 return answer
         return Delivery(Outcome.DELIVERED)
+
+    def live(self, name: str, for_s: float) -> Delivery:
+        """Make one attempt to hold up the alert that always fires, for `for_s` seconds from now.
+
+        When nobody renews it, it ends; what Alertmanager does then is the alarm.
+        """
+        now = self._clock()
+        labels = {"alertname": WATCHDOG, "instance": name, "severity": "none"}
+        said = {"summary": f"Undertow '{name}' lives; an alarm is due when this alert ends"}
+        alert = {"labels": labels, "annotations": said, "endsAt": rfc3339(now + for_s)}
+        return self._post([alert])
 
     def _post(self, alerts: list[dict[str, Any]]) -> Delivery:
         headers = {"Content-Type": "application/json"}

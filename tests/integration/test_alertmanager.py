@@ -3,87 +3,23 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from alert_samples import change
+from alertmanager_server import Replica, free_port
 
 from undertow.alerts.channels.alertmanager import Alertmanager
 from undertow.alerts.incident import Change, ChangeKind, Severity
 from undertow.alerts.outbox import Outbox
 from undertow.alerts.pager import Pager
 
-CONFIGURATION = """
-route: {receiver: nobody}
-receivers: [{name: nobody}]
-"""
 PATIENCE_S = 30
 REMEMBERS_S = 100.0  # so that a reminder is due after twenty seconds
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
-
-
-@dataclass
-class Replica:
-    """One Alertmanager of its own; what it held is gone when it is stopped."""
-
-    program: str
-    folder: Path
-    port: int
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        self.folder.mkdir(exist_ok=True)
-        (self.folder / "alertmanager.yml").write_text(CONFIGURATION)
-        options = {
-            "config.file": self.folder / "alertmanager.yml",
-            "storage.path": self.folder / "data",
-            "web.listen-address": f"127.0.0.1:{self.port}",
-            "cluster.listen-address": "",
-            "log.level": "error",
-        }
-        self.process = subprocess.Popen(
-            [self.program, *(f"--{name}={value}" for name, value in options.items())],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        until = time.monotonic() + PATIENCE_S
-        while not self._ready():
-            assert self.process.poll() is None, "it has ended by itself"
-            assert time.monotonic() < until, "it does not become ready"
-            time.sleep(0.05)
-
-    def _ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/-/ready", timeout=1).status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def firing(self) -> dict[str, str]:
-        """Incident → severity of the alerts that it holds for active."""
-        alerts = httpx.get(f"{self.url}/api/v2/alerts", timeout=10).raise_for_status().json()
-        return {alert["labels"]["incident"]: alert["labels"]["severity"] for alert in alerts}
 
 
 @pytest.fixture
