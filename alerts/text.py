@@ -15,7 +15,19 @@ from undertow.alerts.ranking import effect, lead, ranked, without_repeats
 from undertow.drift.metrics import parent_of
 from undertow.drift.verdict import Series, Verdict
 
-__all__ = ["headline", "http_is_green", "http_line", "message", "moved", "page_text", "place", "slice_of", "standing"]
+__all__ = [
+    "command",
+    "heading",
+    "headline",
+    "http_is_green",
+    "http_line",
+    "message",
+    "moved",
+    "page_text",
+    "place",
+    "slice_of",
+    "standing",
+]
 
 ALSO_LIMIT = 3  # further metrics named in the headline
 ROW_LIMIT = 12  # lines in the table of what moved
@@ -45,6 +57,18 @@ def message(change: Change) -> str:
     if change.kind.notifies:
         return page_text(incident)
     return f"{incident.headline}\n{standing(incident)}; incident {incident.id}"
+
+
+def command(incident: Incident) -> str:
+    """Return the command that shows the incident with all that is known by now."""
+    return "undertow status" if incident.about else f"undertow explain {incident.id}"
+
+
+def heading(incident: Incident) -> str:
+    """Return what the incident's causes are: suspects, where to look, or the incidents that a summary lists."""
+    if incident.verdicts:
+        return "suspects"
+    return "look" if incident.about else "listed"
 
 
 def place(incident: Incident) -> str:
@@ -117,8 +141,8 @@ def _sections(incident: Incident) -> list[tuple[str, list[str]]]:
             ("HTTP", [line] if (line := http_line(incident.http)) else ["nothing known about errors and latency"]),
         ]
     causes = [str(cause["text"]) for cause in islice(incident.causes, CAUSE_LIMIT)]
-    sections += [("suspects" if incident.verdicts else "listed", causes)]
-    sections += [("incident", [f"{incident.id}  (undertow explain {incident.id})"])]
+    sections += [(heading(incident), causes)]
+    sections += [("incident", [f"{incident.id}  ({command(incident)})"])]
     return sections + ([("query", [query(incident)])] if incident.verdicts else [])
 
 
@@ -126,9 +150,9 @@ def _own_sections(incident: Incident) -> list[tuple[str, list[str]]]:
     """Return what is wrong with the watch itself, and where to look."""
     advice = [str(cause["text"]) for cause in incident.causes]
     about = f"{incident.about}: the watch itself, not the behaviour that it watches"
-    shown = [f"{incident.id}  (undertow status)"]
+    shown = [f"{incident.id}  ({command(incident)})"]
     said = [(incident.severity.upper(), [incident.headline]), ("state", [standing(incident)]), ("about", [about])]
-    return [*said, ("look", advice), ("incident", shown)]
+    return [*said, (heading(incident), advice), ("incident", shown)]
 
 
 def _labelled(sections: Iterable[tuple[str, list[str]]]) -> Iterable[tuple[str, str]]:

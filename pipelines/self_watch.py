@@ -116,6 +116,7 @@ class SelfWatch:
         }
         self._rejected, self._late = saved.rejected, saved.late
         self._health = Health(settings.pages_per_day, saved.health)
+        self._whole = np.zeros(0, bool)  # of each group, whether it is a stream as a whole
         self._before: Facts | None = None
         self._lags: deque[tuple[float, float]] = deque()
         self._started_at = self._saved_at = clock()
@@ -213,15 +214,16 @@ class SelfWatch:
 
     def _counted(self, window: ClosedWindow) -> Iterator[tuple[Group, dict[str, int]]]:
         """Yield how many events say each metric, for each stream as a whole."""
-        series, starts = np.unique(window.cells.series, return_index=True)
-        if not len(series):
-            return
-        counts = np.add.reduceat(window.cells.counts, starts)
+        groups = self._groups()
+        new = [not group.segment for group in groups[len(self._whole) :]]
+        self._whole = np.concatenate([self._whole, np.array(new, bool)])
+        mine = self._whole[window.cells.groups]
+        series, starts = np.unique(window.cells.series[mine], return_index=True)
+        counts = np.add.reduceat(window.cells.counts[mine], starts) if len(series) else starts
         found: dict[int, dict[str, int]] = {}
         for number, count in zip(series.tolist(), counts.tolist(), strict=True):
             found.setdefault(number // SERIES_METRICS, {})[self._catalogue.name(number % SERIES_METRICS)] = count
-        groups = self._groups()
-        yield from ((groups[number], said) for number, said in found.items() if not groups[number].segment)
+        yield from ((groups[number], said) for number, said in found.items())
 
     def _stream(self, group: Group) -> _Stream | None:
         where = (group.service, group.environment)

@@ -23,12 +23,12 @@ from undertow.alerts.http import Poster, Timeouts, Transport, no_web_page, post_
 from undertow.alerts.incident import Change, ChangeKind, Incident, Severity
 from undertow.alerts.links import Links
 from undertow.alerts.query import query
-from undertow.alerts.text import page_text
+from undertow.alerts.text import command, page_text
 
 __all__ = ["Alertmanager"]
 
 ALERTNAME = "UndertowBehaviourShift"
-WATCHDOG = "UndertowWatchdog"
+OWN, WATCHDOG = "UndertowHealth", "UndertowWatchdog"  # about the watch itself
 DESCRIPTION_LIMIT = 8_000  # characters; Alertmanager has no limit of its own, what it notifies has
 BATCH = 100  # alerts in one call
 SKEW_S = 60.0  # an end lies so far back, as a clock behind ours would take it for a time to come
@@ -134,7 +134,7 @@ class Alertmanager:
         said = {
             "summary": incident.headline,
             "description": cut(page_text(incident), DESCRIPTION_LIMIT),
-            "explain": f"undertow explain {incident.id}",
+            "explain": command(incident),
         }
         if incident.verdicts:
             said["query"] = query(incident)
@@ -147,7 +147,7 @@ class Alertmanager:
 
 def _labels(incident: Incident, severity: Severity) -> dict[str, str]:
     labels = {
-        "alertname": ALERTNAME,
+        "alertname": OWN if incident.about else ALERTNAME,
         "incident": incident.id,
         "service": incident.service,
         "environment": incident.environment,

@@ -20,7 +20,7 @@ from undertow.alerts.links import Links
 from undertow.alerts.pace import Pace
 from undertow.alerts.query import query
 from undertow.alerts.ranking import lead
-from undertow.alerts.text import http_line, moved, place, slice_of
+from undertow.alerts.text import command, heading, http_line, moved, place, slice_of
 
 __all__ = ["PagerDuty"]
 
@@ -169,10 +169,10 @@ def _payload(change: Change, details: dict[str, Any]) -> dict[str, Any]:
 def _details(incident: Incident) -> dict[str, Any]:
     details: dict[str, Any] = {
         "incident": incident.id,
-        "explain": f"undertow explain {incident.id}",
+        "explain": command(incident),
         "changed_at": rfc3339(incident.changed_at),
         "changed_between": [rfc3339(incident.changed_from), rfc3339(incident.changed_to)],
-        "suspects" if incident.verdicts else "listed": [str(cause["text"]) for cause in incident.causes],
+        heading(incident): [str(cause["text"]) for cause in incident.causes],
     }
     if incident.verdicts:
         details |= {"moved": moved(incident, ROWS), "http": http_line(incident.http), "query": query(incident)}

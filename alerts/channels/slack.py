@@ -20,7 +20,7 @@ from undertow.alerts.http import Poster, Timeouts, Transport
 from undertow.alerts.incident import Change, ChangeKind, Incident, Severity
 from undertow.alerts.links import Link, Links
 from undertow.alerts.pace import Pace
-from undertow.alerts.text import http_line, place, standing
+from undertow.alerts.text import command, heading, http_line, place, standing
 
 __all__ = ["Slack"]
 
@@ -118,14 +118,14 @@ def _whole(incident: Incident) -> list[dict[str, Any]]:
     parts = [
         _fenced(chart(incident)) if incident.verdicts else "",
         f"*HTTP* {escaped(http)}" if http else "",
-        "\n".join([f"*{'Suspects' if incident.verdicts else 'Listed'}*", *said]) if said else "",
+        "\n".join([f"*{heading(incident).capitalize()}*", *said]) if said else "",
     ]
     return [_section(part) for part in parts if part]
 
 
 def _context(change: Change) -> dict[str, Any]:
     incident = change.incident
-    text = cut(escaped(f"{standing(incident)} · undertow explain {incident.id}"), TEXT_LIMIT)
+    text = cut(escaped(f"{standing(incident)} · {command(incident)}"), TEXT_LIMIT)
     return {
         "type": "context",
         "block_id": cut(change.id, BLOCK_ID_LIMIT),

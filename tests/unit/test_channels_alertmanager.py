@@ -117,3 +117,18 @@ def test_a_reminder_sends_everything_in_calls_of_a_hundred_incidents() -> None:
 def test_without_a_replica_there_is_no_channel() -> None:
     with pytest.raises(ValueError, match="name every replica in `urls`"):
         Alertmanager([], lambda: NOW)
+
+
+def test_what_is_wrong_with_the_watch_itself_has_a_name_of_its_own() -> None:
+    (alert, *_) = alerts(change(verdicts=[], about="store"))
+    assert alert["labels"]["alertname"] == "UndertowHealth"
+    assert alert["annotations"]["explain"] == "undertow status"
+
+
+def test_the_alert_that_always_fires_ends_unless_it_is_renewed() -> None:
+    calls: Calls = []
+    assert channel(calls).live("test", 180.0).outcome is Outcome.DELIVERED
+    assert len(calls) == len(URLS)
+    (alert,) = calls[0][1]
+    assert alert["labels"] == {"alertname": "UndertowWatchdog", "instance": "test", "severity": "none"}
+    assert alert["endsAt"] == "2026-09-21T14:26:20.000Z"
