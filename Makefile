@@ -9,7 +9,7 @@ FILES   := $(sort $(shell find $(PACKAGES) -type f ! -name '*.pyc'))
 
 EXTRA   := .venv-embeddings
 
-.PHONY: help demo test test-embeddings check bench setup clean FORCE
+.PHONY: help demo test test-embeddings check bench faults setup clean FORCE
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -33,6 +33,9 @@ check: setup  ## style, types, and which file may import which
 
 bench: setup  ## speed and memory
 	$(BIN)/python -m tests.bench
+
+faults: setup  ## 1,000 incidents told to a PagerDuty that fails three calls in ten, twenty times over
+	$(BIN)/python -m tests.bench.delivery --seeds 20
 
 setup: $(VENV)/.installed  ## what the others need, in .venv; again only when it must be
 

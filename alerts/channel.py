@@ -7,14 +7,16 @@ bound its own time, and must keep its secret out of every repr, log line and err
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
+import xxhash
 
-from undertow.alerts.incident import Change
+from undertow.alerts.incident import Change, Version
 
-__all__ = ["Channel", "Delivery", "Outcome"]
+__all__ = ["Announcement", "Announcer", "Channel", "Delivery", "Outcome", "Reminder", "announcement"]
 
 
 class Outcome(StrEnum):
@@ -42,3 +44,42 @@ class Channel(Protocol):
     def send(self, change: Change) -> Delivery:
         """Make one attempt to tell about the change."""
         ...
+
+
+@runtime_checkable
+class Reminder(Channel, Protocol):
+    """A channel whose other side forgets an alert that it is not reminded of."""
+
+    remind_every_s: float
+
+    def remind(self, standing: Sequence[Change]) -> Delivery:
+        """Make one attempt to tell again what was told last about each incident that is not resolved."""
+        ...
+
+
+class Announcement(msgspec.Struct, frozen=True):
+    """A version seen for the first time: news for a timeline, and nobody's page."""
+
+    id: str
+    version: Version
+
+
+@runtime_checkable
+class Announcer(Channel, Protocol):
+    """A channel that has a place for changes which wake nobody."""
+
+    def announce(self, announcement: Announcement) -> Delivery:
+        """Make one attempt to tell about a first-seen version."""
+        ...
+
+
+def announcement(version: Version) -> Announcement:
+    """Return the announcement of a version, under the same id however often and whenever it is made.
+
+    Examples
+    --------
+    >>> announcement(Version("prompt_version", "v48", 0.0, "support")).version.value
+    'v48'
+    """
+    named = (version.service, version.environment, version.dimension, version.value)
+    return Announcement("version." + xxhash.xxh3_64_hexdigest("\x1f".join(named).encode()), version)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -15,12 +15,13 @@ import httpx
 
 from undertow.alerts.channel import Delivery, Outcome
 
-__all__ = ["Poster", "Timeouts", "Transport", "outcome_of"]
+__all__ = ["Poster", "Timeouts", "Transport", "no_web_page", "outcome_of", "post_all"]
 
 Transport = httpx.AsyncBaseTransport  # what tests put in place of the network
 
 LATER = frozenset({408, 425, 429})  # the three 4xx that mean "not now"
 EXCERPT_BYTES = 500  # of an answer, kept as the reason
+SECRET_LENGTH = 8  # parts of a path from so long on may be a secret
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,17 @@ def outcome_of(status: int, accepted: Callable[[int], bool]) -> Outcome:
     return Outcome.REFUSED if 400 <= status < 500 and status not in LATER else Outcome.RETRY
 
 
+def no_web_page(body: bytes) -> bool:
+    """Tell whether an answer may come from an interface: the log-in page of a proxy in between is no acceptance.
+
+    Examples
+    --------
+    >>> no_web_page(b""), no_web_page(b'{"status":"success"}'), no_web_page(b" <!DOCTYPE html>")
+    (True, True, False)
+    """
+    return not body.lstrip().startswith(b"<")
+
+
 class Poster:
     """Posts JSON to one URL, one connection a call: pages are rare, and a stale connection is one more way to fail.
 
@@ -63,6 +75,8 @@ class Poster:
         Texts to mask wherever the other side's words are repeated.
     transport
         Replaces the network, for tests.
+    own_words
+        Tells whether the first bytes of an accepting answer are the receiver's own; None believes the status.
 
     Raises
     ------
@@ -77,10 +91,12 @@ class Poster:
         secrets: Iterable[str] = (),
         timeouts: Timeouts | None = None,
         transport: Transport | None = None,
+        own_words: Callable[[bytes], bool] | None = None,
     ) -> None:
         self._url = _checked(url)
+        self._own_words = own_words
         self._accepted = accepted
-        own = (self._url.query.decode(), self._url.password, self._url.path if len(self._url.path) > 1 else "")
+        own = [self._url.query.decode(), self._url.password, *_long_parts(self._url.path)]
         self._secrets = [secret for secret in (*secrets, *own) if secret]
         self._timeouts = timeouts or Timeouts()
         self._transport = transport
@@ -92,8 +108,11 @@ class Poster:
 
     def post(self, content: bytes, headers: Mapping[str, str], now: float) -> Delivery:
         """Make one attempt; `now` is wall clock, for a Retry-After that is a date."""
+        return asyncio.run(self._attempt(content, headers, now))
+
+    async def _attempt(self, content: bytes, headers: Mapping[str, str], now: float) -> Delivery:
         try:
-            return asyncio.run(self._exchange(content, headers, now))
+            return await self._exchange(content, headers, now)
         except (TimeoutError, httpx.TimeoutException):
             return Delivery(Outcome.RETRY, f"no answer from {self.host} within {self._timeouts.total_s:g} s")
         except (httpx.HTTPError, OSError) as error:
@@ -107,11 +126,18 @@ class Poster:
             client.stream("POST", self._url, content=content, headers=dict(headers)) as response,
         ):
             outcome = outcome_of(response.status_code, self._accepted)
-            if outcome is Outcome.DELIVERED:
+            if outcome is Outcome.DELIVERED and self._own_words is None:
                 return Delivery(outcome)
-            said = self._masked(await _excerpt(response))
-            detail = f"{self.host} answered {response.status_code}" + (f": {said}" if said else "")
-            return Delivery(outcome, detail, _retry_after_s(response.headers.get("retry-after"), now))
+            return self._judged(outcome, response, await _excerpt(response), now)
+
+    def _judged(self, outcome: Outcome, response: httpx.Response, body: bytes, now: float) -> Delivery:
+        if outcome is Outcome.DELIVERED:
+            if self._own_words is not None and self._own_words(body):
+                return Delivery(outcome)
+            outcome = Outcome.RETRY  # somebody in between has answered
+        said = self._masked(" ".join(body.decode(errors="replace").split()))
+        detail = f"{self.host} answered {response.status_code}" + (f": {said}" if said else "")
+        return Delivery(outcome, detail, _retry_after_s(response.headers.get("retry-after"), now))
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -121,6 +147,15 @@ class Poster:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
+
+
+def post_all(posters: Sequence[Poster], content: bytes, headers: Mapping[str, str], now: float) -> list[Delivery]:
+    """Make one attempt with each of several posters, all at once: together they take no longer than one."""
+
+    async def attempts() -> list[Delivery]:
+        return await asyncio.gather(*(poster._attempt(content, headers, now) for poster in posters))  # noqa: SLF001 – this file's own
+
+    return asyncio.run(attempts())
 
 
 def _checked(url: str) -> httpx.URL:
@@ -135,7 +170,11 @@ def _checked(url: str) -> httpx.URL:
     return parsed
 
 
-async def _excerpt(response: httpx.Response) -> str:
+def _long_parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if len(part) >= SECRET_LENGTH]
+
+
+async def _excerpt(response: httpx.Response) -> bytes:
     said = b""
     try:
         async for chunk in response.aiter_bytes(EXCERPT_BYTES):
@@ -143,8 +182,8 @@ async def _excerpt(response: httpx.Response) -> str:
             if len(said) >= EXCERPT_BYTES:
                 break
     except httpx.HTTPError:  # the status is what counts, the reason is a courtesy
-        return "(the answer broke off)"
-    return " ".join(said[:EXCERPT_BYTES].decode(errors="replace").split())
+        return b"<the answer broke off>"
+    return said[:EXCERPT_BYTES]
 
 
 def _retry_after_s(value: str | None, now: float) -> float | None:

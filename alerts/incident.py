@@ -18,7 +18,21 @@ class State(StrEnum):
 
     OPEN = "open"  # found, in its hold time, nobody told yet
     PAGED = "paged"
-    RESOLVED = "resolved"
+    ACKNOWLEDGED = "acknowledged"  # somebody has taken it
+    RECOVERING = "recovering"  # some of its series are back at their baselines
+    RESOLVED = "resolved"  # all are, or it has expired
+    ACCEPTED = "accepted"  # somebody said: this is the normal level now
+    FALSE = "false"  # somebody said: this was no page
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing follows."""
+        return self in {State.RESOLVED, State.ACCEPTED, State.FALSE}
+
+    @property
+    def is_told(self) -> bool:
+        """Whether people know of it, and it lasts."""
+        return self in {State.PAGED, State.ACKNOWLEDGED, State.RECOVERING}
 
 
 class Severity(StrEnum):
@@ -95,8 +109,21 @@ class Incident(msgspec.Struct, kw_only=True):
     paged_at: float | None = None
     resolved_at: float | None = None
     resolution: str = ""  # "recovered", "accepted", "false", "expired"
+    about: str = ""  # empty: behaviour; else what is wrong with the watch itself (health.py)
     summary: str = ""  # beyond the storm limit: id of the summary page that tells about this incident
+    acknowledged_at: float | None = None
+    acknowledged_by: str = ""
+    elsewhere: str = ""  # the address under which it was acknowledged
+    quiet: bool = False  # closed there by hand: told again when it is graver, or over
+    decided_by: str = ""  # who accepted it or called it false, and why
+    decision: str = ""
+    step: int = 0  # how often it was told anew, as its severity had grown
     revision: int = 0
+
+    @property
+    def keys(self) -> list[str]:
+        """The dedup keys of its alerts, one for each severity at which it was told; the last is the current one."""
+        return [f"undertow/{self.id}" + (f"/{step}" if step else "") for step in range(self.step + 1)]
 
 
 class ChangeKind(StrEnum):
@@ -104,7 +131,14 @@ class ChangeKind(StrEnum):
 
     TRIGGER = "trigger"
     UPDATE = "update"  # the same alert, new content; notifies nobody
+    ESCALATE = "escalate"  # its severity has grown: a new alert, which notifies, takes the place of the old one
+    ACKNOWLEDGE = "acknowledge"  # somebody has taken it
     RESOLVE = "resolve"
+
+    @property
+    def notifies(self) -> bool:
+        """Whether it is a page: it may wake somebody, and tells everything."""
+        return self in {ChangeKind.TRIGGER, ChangeKind.ESCALATE}
 
 
 class Change(msgspec.Struct, frozen=True):

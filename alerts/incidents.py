@@ -9,15 +9,17 @@ outbox knows them.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 
 import msgspec
 import xxhash
 
 from undertow.alerts.incident import Change, ChangeKind, Context, Incident, Severity, State, tell
-from undertow.alerts.ranking import lead, severity
+from undertow.alerts.life import acknowledge, close, is_back, news, state_of
+from undertow.alerts.ranking import lead
+from undertow.alerts.severity import severity
 from undertow.alerts.storm import Storm, StormState
 from undertow.alerts.suspects import around, causes
 from undertow.alerts.text import headline
@@ -53,12 +55,15 @@ class IncidentsConfig:
     expiry_s
         An incident that has not recovered so long after it opened is closed as expired: the new level is the normal
         one now.
+    weights
+        Metric → how much it hurts, for the severity; 1 where nothing is said.
     """
 
     hold_s: float = 30.0
     join_s: float = 1800.0
     pages_per_hour: int = 10
     expiry_s: float = 14 * 86_400.0
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, least in (("hold_s", 0.0), ("join_s", 0.0), ("pages_per_hour", 1), ("expiry_s", self.hold_s)):
@@ -130,7 +135,25 @@ class Incidents:
         """
         return self._advance(now, context, including=True)
 
-    def manual(self, incident_id: str, resolution: str, now: float) -> list[Change]:
+    def acknowledge(
+        self, incident_id: str, now: float, by: str = "", elsewhere: str = "", *, quiet: bool = False
+    ) -> list[Change]:
+        """Note that somebody has taken an incident of which people were told; a second time it says nothing new.
+
+        With `quiet` its news are for the store alone until it grows graver or is over.
+
+        Raises
+        ------
+        IncidentsError
+            No such incident is open.
+        """
+        changes = self.tick(now)
+        incident = self._known(incident_id).incident
+        if not incident.state.is_told or not acknowledge(incident, by, now, elsewhere, quiet=quiet):
+            return changes
+        return [*changes, tell(incident, ChangeKind.ACKNOWLEDGE, now, silent=bool(incident.summary))]
+
+    def manual(self, incident_id: str, resolution: str, now: float, by: str = "", reason: str = "") -> list[Change]:
         """Close an incident by hand, as the new normal ("accepted") or as a false page ("false").
 
         An incident still in its hold time is closed silently: nobody had been told.
@@ -143,12 +166,7 @@ class Incidents:
         if resolution not in RESOLUTIONS:
             raise IncidentsError(f"resolution '{resolution}' is not known; use one of {', '.join(RESOLUTIONS)}")
         changes = self.tick(now)
-        if incident_id not in self._state.open:
-            raise IncidentsError(
-                f"no incident '{incident_id}' is open at that time; `undertow incidents` lists those that are "
-                "(a summary page resolves by itself, with the incidents on it)"
-            )
-        return changes + self._resolve(self._state.open[incident_id], resolution, now)
+        return changes + self._resolve(self._known(incident_id), resolution, now, by, reason)
 
     @property
     def open(self) -> Sequence[Incident]:
@@ -164,6 +182,14 @@ class Incidents:
     def snapshot(self) -> IncidentsState:
         """Return the state as plain data of its own."""
         return copy.deepcopy(msgspec.structs.replace(self._state, storm=self._storm.snapshot()))
+
+    def _known(self, incident_id: str) -> Open:
+        if incident_id not in self._state.open:
+            raise IncidentsError(
+                f"no incident '{incident_id}' is open at that time; `undertow incidents` lists those that are "
+                "(a summary page resolves by itself, with the incidents on it)"
+            )
+        return self._state.open[incident_id]
 
     def _advance(self, until: float, context: Context | None, *, including: bool) -> list[Change]:
         changes: list[Change] = []
@@ -237,22 +263,37 @@ class Incidents:
             return []
         oldest = next(iter(self._state.open.values()))
         paged = self._page(oldest, at, None) if oldest.incident.state is State.OPEN else []
-        return paged + (self._resolve(oldest, "expired", at) if oldest.incident.state is State.PAGED else [])
+        return paged + (self._resolve(oldest, "expired", at) if oldest.incident.state.is_told else [])
 
     def _tell(self, entry: Open, context: Context, at: float) -> list[Change]:
-        _refresh(entry.incident, context)
+        before = entry.incident.severity
+        self._refresh(entry.incident, context)
         if entry.incident.state is State.OPEN:
             return []
-        if _all_back(entry.incident):
+        if is_back(entry.incident):
             return self._resolve(entry, "recovered", at)
-        return [tell(entry.incident, ChangeKind.UPDATE, at, silent=bool(entry.incident.summary))]
+        return self._news(entry.incident, before, at)
+
+    def _news(self, incident: Incident, before: Severity, at: float) -> list[Change]:
+        if incident.summary:
+            incident.state = state_of(incident)
+            return [tell(incident, ChangeKind.UPDATE, at, silent=True), *self._storm.grow(incident, at)]
+        kind = news(incident, before)
+        if kind is ChangeKind.ESCALATE:
+            self._storm.count(at)
+        return [tell(incident, kind, at, silent=incident.quiet)]
+
+    def _refresh(self, incident: Incident, context: Context) -> None:
+        _refresh(incident, context)
+        graver = severity(incident.verdicts, self._config.weights)
+        incident.severity = max(incident.severity, graver, key=SEVERITIES.index)
 
     def _page(self, entry: Open, at: float, context: Context | None) -> list[Change]:
         incident = entry.incident
         if context is not None:
-            _refresh(incident, context)
+            self._refresh(incident, context)
         incident.state, incident.paged_at = State.PAGED, at
-        back = _all_back(incident)
+        back = is_back(incident)
         if back:  # over before anybody was told: told in order all the same, but nobody is woken for it
             incident.severity = Severity.WARNING
         changes = self._trigger(incident, at)
@@ -264,10 +305,10 @@ class Incidents:
         summary = self._storm.add(incident, at)
         return [tell(incident, ChangeKind.TRIGGER, at, silent=True), summary]
 
-    def _resolve(self, entry: Open, resolution: str, at: float) -> list[Change]:
+    def _resolve(self, entry: Open, resolution: str, at: float, by: str = "", reason: str = "") -> list[Change]:
         incident = self._state.open.pop(entry.incident.id).incident
         silent = incident.state is State.OPEN or bool(incident.summary)
-        incident.state, incident.resolved_at, incident.resolution = State.RESOLVED, at, resolution
+        close(incident, resolution, at, by, reason)
         self._storm.settle(incident)
         self._state.resolved[resolution] = self._state.resolved.get(resolution, 0) + 1
         return [tell(incident, ChangeKind.RESOLVE, at, silent=silent)]
@@ -306,10 +347,6 @@ def _recover(entry: Open, verdict: Verdict) -> bool:
     return True
 
 
-def _all_back(incident: Incident) -> bool:
-    return all(verdict.id in incident.recovered for verdict in incident.verdicts if verdict.kind == "page")
-
-
 def _refresh(incident: Incident, context: Context) -> None:
     first = lead(incident.verdicts)
     incident.changed_at, incident.changed_from, incident.changed_to = (
@@ -317,7 +354,6 @@ def _refresh(incident: Incident, context: Context) -> None:
         first.changed_from,
         first.changed_to,
     )
-    incident.severity = max(incident.severity, severity(incident.verdicts), key=SEVERITIES.index)
     incident.http = context.levels(incident.service, incident.environment, incident.changed_at)
     incident.versions = around(incident, context.versions)
     incident.causes = causes(incident, incident.versions)

@@ -12,84 +12,23 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import xxhash
 
+from undertow.alerts import outbox_sql as sql
+from undertow.alerts.channel import Announcement
 from undertow.alerts.incident import Change, ChangeKind
 
-__all__ = ["BACKOFF_CAP_S", "Counts", "Entry", "Outbox", "OutboxError", "backoff_s"]
+__all__ = ["BACKOFF_CAP_S", "Counts", "Entry", "Late", "Outbox", "OutboxError", "backoff_s"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+ANNOUNCE = "announce"  # the kind of what is no change of an incident
 BACKOFF_BASE_S = 1.0
 BACKOFF_CAP_S = 300.0
 GIVE_UP_S = 7 * 86_400.0  # a page older than this helps nobody: refused, with a record
 KEEP_S = 30 * 86_400.0  # finished entries are kept so long, so that a resumed run does not tell them again
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS entries (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    change_id TEXT NOT NULL,
-    channel TEXT NOT NULL,
-    incident TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    change BLOB NOT NULL,
-    status TEXT NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    enqueued_at REAL NOT NULL,
-    next_at REAL NOT NULL,
-    finished_at REAL,
-    detail TEXT NOT NULL DEFAULT '',
-    UNIQUE (change_id, channel)
-) STRICT;
-CREATE INDEX IF NOT EXISTS pending ON entries (channel, incident, seq) WHERE status = 'pending';
-CREATE INDEX IF NOT EXISTS history ON entries (incident, channel, seq);
-CREATE INDEX IF NOT EXISTS finished ON entries (finished_at) WHERE finished_at IS NOT NULL;
-"""
-
-# The first pending entry of each incident, when its time has come. A time further ahead than the longest wait was set
-# by a clock that has since been put back, so it counts as come. New pages go before news of old ones.
-DUE = """
-SELECT seq, channel, change, attempts, enqueued_at FROM entries AS entry
-WHERE status = 'pending' AND channel = :channel AND (next_at <= :now OR next_at > :now + :cap)
-  AND seq = (SELECT min(seq) FROM entries
-             WHERE status = 'pending' AND channel = entry.channel AND incident = entry.incident)
-ORDER BY kind != 'trigger', seq LIMIT :limit
-"""
-
-
-# SQLite takes next_at from the row that holds the minimum: what stands behind an earlier entry is not due before it.
-NEXT_DUE = """
-SELECT min(next_at) FROM (
-    SELECT next_at, min(seq) FROM entries WHERE status = 'pending' AND channel = ? GROUP BY incident)
-"""
-
-# A resolve of an incident that the channel never heard of: it refused all before it, or all was shadow.
-DROP_UNHEARD = """
-UPDATE entries SET status = 'dropped', finished_at = :now, detail = 'the channel never took its trigger'
-WHERE status = 'pending' AND kind = 'resolve' AND channel = :channel
-  AND EXISTS (SELECT 1 FROM entries AS told WHERE told.incident = entries.incident AND told.channel =
-  entries.channel
-              AND told.status IN ('refused', 'shadow'))
-  AND NOT EXISTS (SELECT 1 FROM entries AS told WHERE told.incident = entries.incident AND told.channel =
-  entries.channel
-                  AND told.seq < entries.seq AND told.status IN ('pending', 'delivered'))
-"""
-
-REFUSE_UNKNOWN = """
-UPDATE entries SET status = 'refused', finished_at = ?, detail = 'the channel is no longer configured'
-WHERE status = 'pending' AND channel NOT IN (SELECT value FROM json_each(?))
-"""
-
-INSERT = """
-INSERT OR IGNORE INTO entries (change_id, channel, incident, kind, change, status, enqueued_at, next_at, finished_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-
-COLLAPSE = """
-UPDATE entries SET status = 'collapsed', finished_at = ?
-WHERE status = 'pending' AND channel = ? AND incident = ? AND kind = 'update' AND seq < ?
-"""
 
 
 class OutboxError(OSError):
@@ -97,13 +36,31 @@ class OutboxError(OSError):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One change to tell to one channel, and how often that was tried."""
+    """One thing to tell to one channel, how often that was tried, and whether and why it was held back before."""
 
     seq: int
     channel: str
-    change: Change
+    change: Change | Announcement
     attempts: int
     enqueued_at: float
+    held_until: float = 0.0
+    held: str = ""
+    over: bool = False  # a trigger whose resolve is waiting already
+
+    @property
+    def since(self) -> float:
+        """Since when it may be told."""
+        return max(self.enqueued_at, self.held_until)
+
+
+class Late(msgspec.Struct, frozen=True):
+    """A page that a channel has refused, or not taken for so many seconds."""
+
+    change_id: str
+    channel: str
+    status: str
+    detail: str
+    age_s: float
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -115,6 +72,7 @@ class Counts(msgspec.Struct, frozen=True):
     dropped: int = 0  # a resolve of which no channel ever heard the trigger
     collapsed: int = 0  # an update that a newer one overtook before it was sent
     shadow: int = 0  # would have been sent
+    silenced: int = 0  # waits for the end of a silence
     oldest_age_s: float = 0.0
 
 
@@ -143,7 +101,8 @@ class Outbox:
         self._path = Path(path)
         self._lock = threading.Lock()
         self._encode = msgspec.msgpack.Encoder().encode
-        self._decode: Callable[[bytes], Change] = msgspec.msgpack.Decoder(Change).decode
+        self._change: Callable[[bytes], Change] = msgspec.msgpack.Decoder(Change).decode
+        self._announcement: Callable[[bytes], Announcement] = msgspec.msgpack.Decoder(Announcement).decode
         with self._explained("open"):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
@@ -154,14 +113,14 @@ class Outbox:
             self._db.close()
             raise
 
-    def enqueue(self, change: Change, channels: Iterable[str], now: float) -> int:
+    def enqueue(self, change: Change | Announcement, channels: Iterable[str], now: float) -> int:
         """Put the change up for each channel, durably, and return for how many it is new.
 
         An update that is still waiting is dropped for a newer one of its incident; triggers and resolves never are.
         """
         return self._write(change, channels, now, "pending")
 
-    def record_shadow(self, change: Change, channels: Iterable[str], now: float) -> int:
+    def record_shadow(self, change: Change | Announcement, channels: Iterable[str], now: float) -> int:
         """Record what would have been sent to each channel, and return for how many it is new."""
         return self._write(change, channels, now, "shadow")
 
@@ -173,9 +132,55 @@ class Outbox:
         """
         parameters = {"channel": channel, "now": now, "cap": BACKOFF_CAP_S, "limit": limit}
         with self._transaction() as db:
-            db.execute(DROP_UNHEARD, {"channel": channel, "now": now})
-            rows = db.execute(DUE, parameters).fetchall()
-        return [Entry(seq, where, self._decode(change), tries, at) for seq, where, change, tries, at in rows]
+            db.execute(sql.DROP_UNHEARD, {"channel": channel, "now": now})
+            rows = db.execute(sql.DUE, parameters).fetchall()
+        return [self._entry(*row) for row in rows]
+
+    def told(self, incident: str) -> list[str]:
+        """Return the channels that have an entry about the incident."""
+        with self._transaction() as db:
+            return [channel for (channel,) in db.execute(sql.TOLD, (incident,))]
+
+    def standing(self, channel: str) -> list[Change]:
+        """Return what the channel was told last about each incident that is not resolved.
+
+        Entries are kept for a month, twice as long as an incident stays open.
+        """
+        with self._transaction() as db:
+            rows = db.execute(sql.STANDING, {"channel": channel}).fetchall()
+        return [self._change(blob) for (blob,) in rows]
+
+    def hold(self, entry: Entry, until: float, why: str) -> None:
+        """Hold back the entry and all that waits behind it."""
+        parameters = {"until": until, "why": why, "channel": entry.channel, "incident": _filed(entry.change)[1]}
+        with self._transaction() as db:
+            db.execute(sql.HOLD, parameters)
+
+    def release(self, now: float) -> int:
+        """Let go of all that is held back, as a silence was lifted, and return how much."""
+        with self._transaction() as db:
+            return db.execute(sql.RELEASE, (now,)).rowcount
+
+    def held(self, now: float) -> list[tuple[str, float, str]]:
+        """Return (incident, until, why) of the pages that are held back."""
+        with self._transaction() as db:
+            return db.execute(sql.HELD, (now,)).fetchall()
+
+    def fall_back(self, now: float, limit_s: float, fallback: str | None, exempt: Iterable[str] = ()) -> list[Late]:
+        """Give what was refused or has waited for longer than `limit_s` to another channel too; return it, once each.
+
+        What waits behind it goes along. It stays with its own channel as well: a page told twice is better than a page
+        told too late. Channels that are exempt are left alone.
+        """
+        parameters = {"now": now, "limit": limit_s, "except": msgspec.json.encode(list(exempt)).decode()}
+        with self._transaction() as db:
+            rows = db.execute(sql.LATE, parameters).fetchall()
+            for seq, _, channel, incident, *_ in rows:
+                moved = {"seq": seq, "channel": channel, "incident": incident, "now": now, "fallback": fallback}
+                if fallback is not None:
+                    db.execute(sql.FALL_BACK, moved)
+                db.execute(sql.FELL_BACK, (seq,))
+        return [Late(change_id, channel, *rest) for _, change_id, channel, _, *rest in rows]
 
     def delivered(self, entry: Entry, now: float) -> None:
         """Note that the channel took the entry."""
@@ -183,7 +188,7 @@ class Outbox:
 
     def retry(self, entry: Entry, now: float, detail: str, retry_after_s: float | None = None) -> float:
         """Note a failed attempt and return in how many seconds the next is due; after a week the entry is refused."""
-        if now - entry.enqueued_at > GIVE_UP_S:
+        if now - entry.since > GIVE_UP_S:
             self.refused(entry, now, f"given up after {GIVE_UP_S / 86_400:.0f} days; last: {detail}")
             return 0.0
         wait = backoff_s(entry, retry_after_s)
@@ -194,6 +199,11 @@ class Outbox:
         """Note that the entry was not attempted and is due again in `wait_s`, which is no failure of it."""
         self._postpone(entry, now + min(wait_s, BACKOFF_CAP_S), entry.attempts, detail)
 
+    def hurry(self, channel: str, now: float) -> int:
+        """Make what has failed for the channel due now, as the channel is back, and return how much that is."""
+        with self._transaction() as db:
+            return db.execute(sql.HURRY, {"channel": channel, "now": now}).rowcount
+
     def refused(self, entry: Entry, now: float, detail: str) -> None:
         """Note that the channel will never take the entry."""
         self._finish(entry, "refused", detail, now)
@@ -202,19 +212,19 @@ class Outbox:
         """Refuse what waits for a channel that is none of these, as nobody will take it, and return how much."""
         known = msgspec.json.encode(list(channels)).decode()
         with self._transaction() as db:
-            return db.execute(REFUSE_UNKNOWN, (now, known)).rowcount
+            return db.execute(sql.REFUSE_UNKNOWN, (now, known)).rowcount
 
     def next_due(self, channel: str) -> float | None:
         """Return when the next entry for the channel is due; None when nothing waits."""
         with self._transaction() as db:
-            (at,) = db.execute(NEXT_DUE, (channel,)).fetchone()
+            (at,) = db.execute(sql.NEXT_DUE, (channel,)).fetchone()
         return None if at is None else float(at)
 
     def counts(self, now: float) -> Counts:
         """Return how many entries are in which state."""
         with self._transaction() as db:
-            by_status = dict(db.execute("SELECT status, count(*) FROM entries GROUP BY status"))
-            (oldest,) = db.execute("SELECT min(enqueued_at) FROM entries WHERE status = 'pending'").fetchone()
+            by_status = dict(db.execute(sql.COUNTS, (now,)))
+            (oldest,) = db.execute(sql.OLDEST, (now,)).fetchone()
         return Counts(**by_status, oldest_age_s=0.0 if oldest is None else max(0.0, now - oldest))
 
     def refusals(self, limit: int = 20) -> list[tuple[str, str, str]]:
@@ -246,9 +256,15 @@ class Outbox:
                 f"the outbox {self._path} has schema version {version}, this program knows {SCHEMA_VERSION}; "
                 "run the newer program that wrote it, or point `data` at another folder"
             )
-        self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        grown = sql.FROM_1_TO_2 if version == 1 else ""
+        self._db.executescript(f"BEGIN IMMEDIATE; {grown} {sql.SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
-    def _write(self, change: Change, channels: Iterable[str], now: float, status: str) -> int:
+    def _entry(self, seq: int, channel: str, kind: str, blob: bytes, *rest: Any) -> Entry:
+        decode = self._announcement if kind == ANNOUNCE else self._change
+        attempts, enqueued_at, held_until, held, over = rest
+        return Entry(seq, channel, decode(blob), attempts, enqueued_at, held_until, held, bool(over))
+
+    def _write(self, change: Change | Announcement, channels: Iterable[str], now: float, status: str) -> int:
         blob = self._encode(change)
         with self._transaction() as db:
             return sum(_insert(db, change, blob, channel, now, status) for channel in channels)
@@ -292,10 +308,19 @@ class Outbox:
             ) from error
 
 
-def _insert(db: sqlite3.Connection, change: Change, blob: bytes, channel: str, now: float, status: str) -> int:
-    incident, finished = change.incident.id, None if status == "pending" else now
-    row = (change.id, channel, incident, str(change.kind), blob, status, now, now, finished)
-    cursor = db.execute(INSERT, row)
-    if cursor.rowcount and status == "pending" and change.kind is ChangeKind.UPDATE:
-        db.execute(COLLAPSE, (now, channel, incident, cursor.lastrowid))
+def _filed(item: Change | Announcement) -> tuple[str, str, str]:
+    """Return (id, what it must stay in order with, kind)."""
+    if isinstance(item, Announcement):
+        return item.id, item.id, ANNOUNCE
+    return item.id, item.incident.id, str(item.kind)
+
+
+def _insert(
+    db: sqlite3.Connection, item: Change | Announcement, blob: bytes, channel: str, now: float, status: str
+) -> int:
+    key, incident, kind = _filed(item)
+    row = {"id": key, "channel": channel, "incident": incident, "kind": kind, "change": blob, "status": status}
+    cursor = db.execute(sql.INSERT, row | {"now": now, "finished": None if status == "pending" else now})
+    if cursor.rowcount and status == "pending" and kind == ChangeKind.UPDATE:
+        db.execute(sql.COLLAPSE, (now, channel, incident, cursor.lastrowid))
     return cursor.rowcount

@@ -60,14 +60,14 @@ class Practice:
         self._weeks = {week.start: week for week in state.weeks} if state else {}
 
     def take(self, changes: Iterable[Change], now: float) -> None:
-        """Count the triggers of urgent incidents, and what somebody says of them when they are closed."""
+        """Count the pages of urgent incidents, and what somebody says of them when they are closed."""
         self._since = now if self._since is None else self._since
         for change in changes:
             incident = change.incident
             if incident.severity not in _URGENT or incident.paged_at is None or change.silent:
                 continue
             week = self._week(incident.paged_at)
-            if change.kind is ChangeKind.TRIGGER:
+            if change.kind.notifies:
                 week.pages += 1
                 week.outside += self._is_outside(incident)
             elif change.kind is ChangeKind.RESOLVE:

@@ -1,4 +1,4 @@
-"""Which verdict of an incident speaks for it, which way it hurts, and how loudly it is told.
+"""Which verdict of an incident speaks for it, and which way it hurts.
 
 Effects are on one scale for all metrics: the natural logarithm of the odds ratio (rates) or of the ratio
 (everything else) of the level since the change to the level before it.
@@ -10,18 +10,13 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 
-from undertow.alerts.incident import Severity
 from undertow.drift.metrics import Family, described, parent_of
 from undertow.drift.verdict import Estimate, Verdict
 
-__all__ = ["effect", "harmful", "is_rate", "lead", "ranked", "severity", "without_repeats"]
+__all__ = ["effect", "harmful", "is_rate", "lead", "ranked", "without_repeats"]
 
 NEARLY_ALL = 0.9  # share of the events with which a slice is no slice
 SLICE_ADVANTAGE = 1.5  # a slice speaks for its metric only with an effect so many times that of the whole service
-CRITICAL_RATE_RATIO = 4.0
-CRITICAL_RATE_FROM = 0.01  # four times next to nothing wakes nobody
-CRITICAL_RATIO = 2.0
-CRITICAL_METRICS = 3
 SMALLEST = 1e-9  # stands in for zero where a metric declares no floor
 LARGEST = 1e18
 
@@ -50,7 +45,7 @@ def effect(verdict: Verdict) -> float:
     if before < 0 and after < 0:
         return math.log(max(-before, SMALLEST)) - math.log(max(-after, SMALLEST))
     if min(before, after) < 0:
-        return math.copysign(math.log(CRITICAL_RATIO), after - before)
+        return math.copysign(math.log(2.0), after - before)
     return _log_level(verdict.series.metric, verdict.after) - _log_level(verdict.series.metric, verdict.before)
 
 
@@ -116,21 +111,6 @@ def lead(verdicts: Iterable[Verdict]) -> Verdict:
     return ranked([v for v in known if v.kind == "page"] or known)[0]
 
 
-def severity(verdicts: Iterable[Verdict]) -> Severity:
-    """Return how loudly to tell about these verdicts; only those of kind "page" count.
-
-    warning: none of them goes in the harmful direction. critical: one is large (a rate at least four times, or a
-    quarter of, what it was, at 1 % of events or more; another level at least doubled or halved), or three metrics
-    are hurt at once. error: everything else.
-    """
-    hurt = [verdict for verdict in verdicts if verdict.kind == "page" and harmful(verdict)]
-    if not hurt:
-        return Severity.WARNING
-    metrics = {parent_of(verdict.series.metric) for verdict in hurt}
-    large = any(_is_large(verdict) for verdict in hurt)
-    return Severity.CRITICAL if large or len(metrics) >= CRITICAL_METRICS else Severity.ERROR
-
-
 def _speaker(group: list[Verdict]) -> Verdict:
     whole = [verdict for verdict in group if not verdict.series.segment]
     slices = [verdict for verdict in group if verdict.series.segment]
@@ -139,14 +119,6 @@ def _speaker(group: list[Verdict]) -> Verdict:
     loudest = min(slices, key=lambda v: (-abs(effect(v)), len(v.series.segment), v.id))
     diluted = whole and abs(effect(loudest)) >= SLICE_ADVANTAGE * abs(effect(whole[0]))
     return loudest if diluted or not whole else whole[0]
-
-
-def _is_large(verdict: Verdict) -> bool:
-    before, after = verdict.before.value, verdict.after.value
-    if not is_rate(verdict.series.metric):
-        return abs(effect(verdict)) >= math.log(CRITICAL_RATIO)
-    low, high = sorted((before, after))
-    return high >= max(CRITICAL_RATE_FROM, CRITICAL_RATE_RATIO * low)
 
 
 def _log_odds(estimate: Estimate) -> float:

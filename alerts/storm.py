@@ -14,6 +14,7 @@ import xxhash
 
 from undertow.alerts.formats import clock
 from undertow.alerts.incident import Change, ChangeKind, Incident, Severity, State, tell
+from undertow.alerts.life import close, news
 
 __all__ = ["LISTED_LIMIT", "Storm", "StormState"]
 
@@ -50,24 +51,33 @@ class Storm:
 
     def admits(self, at: float) -> bool:
         """Count a page at that time; False when its hour is full."""
-        hour = int(at // HOUR_S)
-        if hour != self._state.hour:
-            self._state.hour, self._state.pages = hour, 0
-        if self._state.pages >= self._limit:
+        if self._pages(at) >= self._limit:
             self._state.suppressed += 1
             return False
-        self._state.pages += 1
+        self.count(at)
         return True
+
+    def count(self, at: float) -> None:
+        """Count a page at that time whatever the limit: an incident that was told by itself grew graver."""
+        self._state.pages = self._pages(at) + 1
 
     def add(self, incident: Incident, at: float) -> Change:
         """Put the incident on its hour's summary page, which the first one opens, and note the summary's id in it."""
         hour = int(at // HOUR_S)
         key = xxhash.xxh3_64_hexdigest(f"storm\x1f{hour}".encode())
-        kind = ChangeKind.UPDATE if key in self._state.summaries else ChangeKind.TRIGGER
+        known = key in self._state.summaries
         summary = self._state.summaries.setdefault(key, _opened(key, at, (hour + 1.0) * HOUR_S))
-        incident.summary = key
+        incident.summary, before = key, summary.incident.severity
         _list(summary, incident, self._limit)
-        return tell(summary.incident, kind, at)
+        return tell(summary.incident, news(summary.incident, before) if known else ChangeKind.TRIGGER, at)
+
+    def grow(self, incident: Incident, at: float) -> list[Change]:
+        """Tell the summary anew when an incident that it stands for is graver than all that it told."""
+        summary = self._state.summaries.get(incident.summary)
+        if summary is None or SEVERITIES.index(incident.severity) <= SEVERITIES.index(summary.incident.severity):
+            return []
+        before, summary.incident.severity = summary.incident.severity, incident.severity
+        return [tell(summary.incident, news(summary.incident, before), at)]
 
     def settle(self, incident: Incident) -> None:
         """Note that an incident which a summary stands for is resolved."""
@@ -81,6 +91,13 @@ class Storm:
         """Resolve the summaries whose hour is over and whose incidents are all resolved."""
         over = [key for key, held in self._state.summaries.items() if not held.unresolved and held.ends <= until]
         return [_resolved(self._state.summaries.pop(key)) for key in over]
+
+    def _pages(self, at: float) -> int:
+        """Return the pages so far in the hour of that time, which becomes the current one."""
+        hour = int(at // HOUR_S)
+        if hour != self._state.hour:
+            self._state.hour, self._state.pages = hour, 0
+        return self._state.pages
 
     @property
     def suppressed(self) -> int:
@@ -131,6 +148,6 @@ def _list(summary: Summary, incident: Incident, limit: int) -> None:
 
 def _resolved(summary: Summary) -> Change:
     page = summary.incident
-    page.state, page.resolution = State.RESOLVED, "recovered"
-    page.resolved_at = max(summary.ends, page.resolved_at or summary.ends)
-    return tell(page, ChangeKind.RESOLVE, page.resolved_at)
+    at = max(summary.ends, page.resolved_at or summary.ends)
+    close(page, "recovered", at)
+    return tell(page, ChangeKind.RESOLVE, at)

@@ -6,15 +6,28 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from undertow.alerts.formats import clock, duration, format_move, title, utc
-from undertow.alerts.incident import Incident, Level, State
+from undertow.alerts.formats import clock, format_move, title, utc
+from undertow.alerts.incident import Change, Incident, Level
+from undertow.alerts.life import standing
 from undertow.alerts.moves import briefly, in_full, told
 from undertow.alerts.query import query
 from undertow.alerts.ranking import effect, lead, ranked, without_repeats
 from undertow.drift.metrics import parent_of
 from undertow.drift.verdict import Series, Verdict
 
-__all__ = ["headline", "http_is_green", "http_line", "moved", "page_text", "place", "slice_of", "standing"]
+__all__ = [
+    "command",
+    "heading",
+    "headline",
+    "http_is_green",
+    "http_line",
+    "message",
+    "moved",
+    "page_text",
+    "place",
+    "slice_of",
+    "standing",
+]
 
 ALSO_LIMIT = 3  # further metrics named in the headline
 ROW_LIMIT = 12  # lines in the table of what moved
@@ -36,6 +49,26 @@ def headline(incident: Incident) -> str:
 def page_text(incident: Incident) -> str:
     """Return the whole page as plain text."""
     return "\n".join(f"{name:<9} {line}".rstrip() for name, line in _labelled(_sections(incident)))
+
+
+def message(change: Change) -> str:
+    """Return what to say of a change: the whole page when it notifies, its headline and state otherwise."""
+    incident = change.incident
+    if change.kind.notifies:
+        return page_text(incident)
+    return f"{incident.headline}\n{standing(incident)}; incident {incident.id}"
+
+
+def command(incident: Incident) -> str:
+    """Return the command that shows the incident with all that is known by now."""
+    return "undertow status" if incident.about else f"undertow explain {incident.id}"
+
+
+def heading(incident: Incident) -> str:
+    """Return what the incident's causes are: suspects, where to look, or the incidents that a summary lists."""
+    if incident.verdicts:
+        return "suspects"
+    return "look" if incident.about else "listed"
 
 
 def place(incident: Incident) -> str:
@@ -95,16 +128,9 @@ def http_line(levels: Sequence[Level]) -> str:
     return f"{said}: {'green' if green else 'NOT green'}"
 
 
-def standing(incident: Incident) -> str:
-    """Return where the incident stands: since when it is known, what is back, or when and how it ended."""
-    if incident.state is State.RESOLVED and incident.resolved_at is not None:
-        lasted = duration(incident.resolved_at - incident.changed_at)
-        return f"resolved ({incident.resolution}) at {utc(incident.resolved_at)}, {lasted} after the change"
-    back = f"; {len(incident.recovered)} of {len(incident.verdicts)} series back" if incident.recovered else ""
-    return f"{incident.state}, found {utc(incident.opened_at)}{back}"
-
-
 def _sections(incident: Incident) -> list[tuple[str, list[str]]]:
+    if incident.about:
+        return _own_sections(incident)
     sections = [(incident.severity.upper(), [incident.headline]), ("state", [standing(incident)])]
     if incident.verdicts:
         first = lead(incident.verdicts)
@@ -115,9 +141,18 @@ def _sections(incident: Incident) -> list[tuple[str, list[str]]]:
             ("HTTP", [line] if (line := http_line(incident.http)) else ["nothing known about errors and latency"]),
         ]
     causes = [str(cause["text"]) for cause in islice(incident.causes, CAUSE_LIMIT)]
-    sections += [("suspects" if incident.verdicts else "listed", causes)]
-    sections += [("incident", [f"{incident.id}  (undertow explain {incident.id})"])]
+    sections += [(heading(incident), causes)]
+    sections += [("incident", [f"{incident.id}  ({command(incident)})"])]
     return sections + ([("query", [query(incident)])] if incident.verdicts else [])
+
+
+def _own_sections(incident: Incident) -> list[tuple[str, list[str]]]:
+    """Return what is wrong with the watch itself, and where to look."""
+    advice = [str(cause["text"]) for cause in incident.causes]
+    about = f"{incident.about}: the watch itself, not the behaviour that it watches"
+    shown = [f"{incident.id}  ({command(incident)})"]
+    said = [(incident.severity.upper(), [incident.headline]), ("state", [standing(incident)]), ("about", [about])]
+    return [*said, (heading(incident), advice), ("incident", shown)]
 
 
 def _labelled(sections: Iterable[tuple[str, list[str]]]) -> Iterable[tuple[str, str]]:

@@ -10,7 +10,7 @@ __all__ = ["Markup", "join", "tag", "visible"]
 # Controls (but tab and newline), C1 controls, direction overrides and lone surrogates: they move a terminal's cursor,
 # reorder what a reader sees, or cannot be encoded.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_VOID = frozenset({"meta", "br", "line", "rect", "circle", "path"})
+_VOID = frozenset({"meta", "br", "input", "line", "rect", "circle", "path"})
 
 
 class Markup(str):
@@ -53,8 +53,8 @@ def tag(name: str, /, *children: str, **attributes: str | float | bool | None) -
     """
     opening = f"<{name}{''.join(_attribute(key, value) for key, value in attributes.items())}"
     if name in _VOID and not children:
-        # SVG needs the slash, HTML allows no other form for <br> and <meta>.
-        return Markup(opening + (">" if name in {"meta", "br"} else "/>"))
+        # SVG needs the slash, HTML allows no other form for <br>, <input> and <meta>.
+        return Markup(opening + (">" if name in {"meta", "br", "input"} else "/>"))
     inner = "".join(child if isinstance(child, Markup) else _escape(child) for child in children)
     return Markup(f"{opening}>{inner}</{name}>")
 

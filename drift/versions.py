@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from undertow.drift.interaction import Interaction, Kind, text_of
 __all__ = ["SeenVersion", "Versions"]
 
 _VERSION = 1
+_HOUR_S = 3600.0
+_HOURS_COUNTED = 48  # hours of event time in which arrivals are counted, the latest
 
 
 class SeenVersion(msgspec.Struct, frozen=True, order=True):
@@ -82,6 +85,9 @@ class Versions:
         Values kept per dimension. Beyond it the quarter that was seen least recently is dropped; `dropped` counts.
     max_dimensions, max_services
         Dimensions kept per service, and services; further ones are not followed, and `dropped` counts their values.
+    max_arrivals
+        Values of one service that `arrivals` returns for an hour of event time: a part that differs from call to call
+        is no version.
 
     Examples
     --------
@@ -98,6 +104,7 @@ class Versions:
         max_values: int = 200,
         max_dimensions: int = 64,
         max_services: int = 1000,
+        max_arrivals: int = 20,
     ) -> None:
         for name, limit in (
             ("max_values", max_values),
@@ -110,8 +117,12 @@ class Versions:
         self.max_values = max_values
         self.max_dimensions = max_dimensions
         self.max_services = max_services
+        self.max_arrivals = max_arrivals
         self.dropped = 0
+        self.unannounced = 0  # arrivals beyond `max_arrivals`
         self._services: dict[tuple[str, str], _Service] = {}
+        self._added: list[tuple[_Service, str, str]] = []  # since arrivals were last asked for
+        self._announced: Counter[tuple[float, str, str]] = Counter()  # by hour and service
 
     def observe(self, events: Sequence[Interaction]) -> None:
         """Take note of what the events ran on; scores say nothing about it, and shadow calls are not live yet."""
@@ -155,6 +166,19 @@ class Versions:
     def all(self) -> list[SeenVersion]:
         """Return every value seen, oldest first."""
         return sorted(seen for service, environment in self._services for seen in self._of(service, environment))
+
+    def arrivals(self) -> list[SeenVersion]:
+        """Return the values seen for the first time since the last call, without those of a service's start."""
+        if not self._added:
+            return []
+        names = {id(service): name for name, service in self._services.items()}
+        added = [
+            SeenVersion(seen.first, *names[id(service)], dimension, value, seen.last, seen.events, seen.declared)
+            for service, dimension, value in self._added
+            if (seen := service.values[dimension].get(value)) and (seen.declared or seen.first > self._old(service))
+        ]
+        self._added.clear()
+        return [version for version in sorted(added) if self._admits(version)]
 
     def snapshot(self) -> dict[str, Any]:
         """Return what was seen as plain data."""
@@ -216,6 +240,7 @@ class Versions:
             if len(known) >= self.max_values:
                 self._forget(known)
             known[value] = _Seen(time, time)
+            self._added.append((service, dimension, value))
         return known[value]
 
     def _forget(self, known: dict[str, _Seen]) -> None:
@@ -245,7 +270,20 @@ class Versions:
         )
 
     def _known_from(self, service: str, environment: str) -> float:
-        return self._services[service, environment].first + self.baseline_s
+        return self._old(self._services[service, environment])
+
+    def _old(self, service: _Service) -> float:
+        return service.first + self.baseline_s
+
+    def _admits(self, version: SeenVersion) -> bool:
+        hour = version.first_seen // _HOUR_S
+        where = (hour, version.service, version.environment)
+        self._announced[where] += 1
+        if len({hour for hour, _, _ in self._announced}) > _HOURS_COUNTED:
+            oldest = min(hour for hour, _, _ in self._announced)
+            self._announced = Counter({key: count for key, count in self._announced.items() if key[0] > oldest})
+        self.unannounced += self._announced[where] > self.max_arrivals
+        return self._announced[where] <= self.max_arrivals
 
 
 _NONE: dict[str, _Seen] = {}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import logging
-import secrets
 import sys
 import threading
 import time
@@ -12,28 +12,33 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TextIO
+from urllib.parse import urlsplit
 
-from undertow.alerts.channel import Channel
-from undertow.alerts.channels.console import Console
-from undertow.alerts.channels.pagerduty import PagerDuty
-from undertow.alerts.channels.webhook import Webhook
+from undertow.alerts.addresses import Addresses
+from undertow.alerts.incident import Incident
 from undertow.alerts.outbox import Outbox
-from undertow.alerts.pager import Pager, PagerThread
+from undertow.alerts.pager_thread import PagerThread
 from undertow.pipelines import snapshot
-from undertow.pipelines.clickhouse import Store, StoreUnreachableError
+from undertow.pipelines.alert_settings import PagerDuty
+from undertow.pipelines.clickhouse import Store, StoreError, StoreUnreachableError
 from undertow.pipelines.inbox import Inbox
+from undertow.pipelines.outside import Outside
+from undertow.pipelines.own_key import own_key
+from undertow.pipelines.paging import addresses, channels, named, pager, watchdog
 from undertow.pipelines.pins import status_of_pins
 from undertow.pipelines.prices import price_table
 from undertow.pipelines.processor import Processor
 from undertow.pipelines.recorder import Recorder
 from undertow.pipelines.redaction import LabelPolicy, Redactor, user_hash
+from undertow.pipelines.self_watch import Facts, SelfWatch
 from undertow.pipelines.server import Port, Services, control_token
-from undertow.pipelines.settings import Settings
+from undertow.pipelines.settings import Secret, Settings
+from undertow.pipelines.silencing import SILENCING, Silencing
 from undertow.pipelines.telemetry import registry, status_of_series
-from undertow.pipelines.watch import Watch
+from undertow.pipelines.watch import Watch, ignore
 from undertow.pipelines.wire import decoder_for
 
-__all__ = ["App", "channels", "load_processor", "opened"]
+__all__ = ["App", "load_processor", "opened"]
 
 log = logging.getLogger(__name__)
 
@@ -52,13 +57,23 @@ class App:
     """A running watch with its store, outbox and port; one lock keeps the port's thread out of a step."""
 
     def __init__(
-        self, settings: Settings, watch: Watch, processor: Processor, recorder: Recorder, outbox: Outbox
+        self,
+        settings: Settings,
+        watch: Watch,
+        processor: Processor,
+        recorder: Recorder,
+        outbox: Outbox,
+        silencing: Silencing,
+        self_watch: SelfWatch | None = None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings, self.watch, self.processor, self.recorder = settings, watch, processor, recorder
-        self._outbox = outbox
+        self._outbox, self._silencing, self._self_watch, self._beat = outbox, silencing, self_watch, beat
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._refused = 0  # commits in a row that the store did not take
+        self._refused_since: float | None = None
+        self._refusal = ""
 
     def run(self, after_step: Callable[[], None] = lambda: None) -> None:
         """Watch until the input ends or `stop` is called; what was taken is committed in any case."""
@@ -70,6 +85,9 @@ class App:
                 before = self.watch.taken
                 going = self._step()
             self._stop.wait(TURN_S)
+            self._beat()
+            if self._self_watch is not None:
+                self._self_watch.look(self._facts())
             after_step()
             if going and self.watch.taken == before:
                 self._stop.wait(IDLE_WAIT_S)
@@ -80,14 +98,33 @@ class App:
         """Do one round; while the store does not answer, say so and try the same commit again, ever less often."""
         try:
             going = self.watch.step()
-        except StoreUnreachableError as error:
-            self._refused += 1
-            wait = min(2.0**self._refused, LONGEST_WAIT_S)
-            log.warning("the store does not take rows, again in %.0f s: %s", wait, error)
-            self._stop.wait(wait)
+        except StoreError as error:
+            if self._self_watch is None and not isinstance(error, StoreUnreachableError):
+                raise  # nobody would be told, and a finished input is read again by the next run
+            self._wait_for_store(str(error))
             return True
-        self._refused = 0
+        self._refused, self._refused_since = 0, None
         return going
+
+    def _wait_for_store(self, reason: str) -> None:
+        self._refused += 1
+        self._refused_since = self._refused_since or time.time()
+        self._refusal = reason
+        wait = min(2.0**self._refused, LONGEST_WAIT_S)
+        log.warning("the store does not take rows, again in %.0f s: %s", wait, reason)
+        self._stop.wait(wait)
+
+    def _facts(self) -> Facts:
+        counters = self.processor.counters
+        return Facts(
+            taken=self.watch.taken,
+            rejected=self.watch.rejected,
+            events=counters.events,
+            late=counters.late,
+            latest=self.processor.windows.latest,
+            store_fails_since=self._refused_since,
+            store_reason=self._refusal,
+        )
 
     def stop(self) -> None:
         """Let `run` return after the step that it is in."""
@@ -95,8 +132,15 @@ class App:
 
     def control(self, action: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Take a decision of somebody outside."""
+        if action in SILENCING:
+            return self._silencing.take(action, arguments)
         with self._lock:
             return self.watch.control(action, arguments)
+
+    def incidents(self) -> list[Incident]:
+        """Return the open incidents as they stand."""
+        with self._lock:
+            return copy.deepcopy(list(self.processor.incidents.open))
 
     def window_age(self) -> float | None:
         """Return the seconds since the end of the last closed window, None before the first."""
@@ -123,6 +167,9 @@ class App:
                 "notify": self.settings.budget.notify,
                 "undelivered": counts.pending,
                 "undelivered_seconds": counts.oldest_age_s,
+                "silenced": counts.silenced,
+                **self._silencing.active(),
+                **(self._self_watch.status() if self._self_watch else {}),
                 "refused_deliveries": counts.refused,
                 "limits": self.processor.limits(),
                 "unpriced": sum(self.processor.meter.prices.unpriced.values()),
@@ -164,21 +211,26 @@ def opened(
     with ExitStack() as stack:
         store = stack.enter_context(Store.open(settings.store, settings.folder))
         redactor = Redactor(settings.ingest.content, settings.ingest.redact)
-        key = _hash_key(settings)
+        key = own_key(settings.folder / "user-hash.key")
         processor, positions = load_processor(settings, lambda user: user_hash(user, key))
         inbox = stack.enter_context(_inbox(settings, paths, follow, positions, redactor))
         outbox = Outbox(settings.folder / "outbox.sqlite")
         stack.callback(outbox.close)
-        pager = Pager(outbox, channels(settings, console), time.time, settings.budget.notify)
-        pages = stack.enter_context(PagerThread(pager, time.time))
+        signed = addresses(settings)
+        found = channels(settings, console, signed)
+        paging = pager(settings, outbox, found, settings.folder)
+        pages = stack.enter_context(PagerThread(paging, time.time))
         labels = LabelPolicy(settings.ingest.content, settings.ingest.redact, settings.detection.dimensions)
         recorder = Recorder(
             store, redactor, labels, lambda user: user_hash(user, key), processor.catalogue, processor.categories
         )
-        watch = Watch(settings, inbox, processor, recorder, pages, time.time)
-        app = App(settings, watch, processor, recorder, outbox)
+        own = _self_watch(settings, processor, pages) if follow else None
+        watch = Watch(settings, inbox, processor, recorder, pages, time.time, own.observe if own else ignore)
+        dog = stack.enter_context(watchdog(settings, found))
+        silencing = Silencing(pages, outbox.held, time.time)
+        app = App(settings, watch, processor, recorder, outbox, silencing, own, dog.beat)
         if serve:
-            port = stack.enter_context(Port(settings.store.listen, _services(settings, store, app)))
+            port = stack.enter_context(Port(settings.store.listen, _services(settings, store, app, signed)))
             store.announce(port.url)
         yield app
 
@@ -195,17 +247,16 @@ def load_processor(
     return processor, state["positions"] if state else None
 
 
-def channels(settings: Settings, console: TextIO | None) -> dict[str, Channel]:
-    """Return the channels that the settings ask for, by name."""
-    alerts = settings.alerts
-    found: dict[str, Channel] = {}
-    if alerts.console and console is not None:
-        found["console"] = Console(console, shadow=settings.budget.notify == "shadow")
-    if alerts.pagerduty:
-        found["pagerduty"] = PagerDuty(alerts.pagerduty.routing_key, time.time, alerts.pagerduty.url)
-    if alerts.webhook:
-        found["webhook"] = Webhook(alerts.webhook.url, time.time, alerts.webhook.secret)
-    return found
+def _self_watch(settings: Settings, processor: Processor, pages: PagerThread) -> SelfWatch:
+    return SelfWatch(
+        settings.alerts.health,
+        processor.catalogue,
+        lambda: processor.segments.groups,
+        settings.ingest.allowed_lateness_s,
+        pages,
+        settings.folder / "self-watch.snapshot",
+        time.time,
+    )
 
 
 def _inbox(
@@ -221,7 +272,8 @@ def _inbox(
     )
 
 
-def _services(settings: Settings, store: Store, app: App) -> Services:
+def _services(settings: Settings, store: Store, app: App, signed: Addresses | None) -> Services:
+    hosts = {*settings.store.hosts, *([urlsplit(settings.hooks.url).hostname or ""] if settings.hooks.url else [])}
     return Services(
         engine=store.engine,
         registry=registry(app.status),
@@ -230,14 +282,18 @@ def _services(settings: Settings, store: Store, app: App) -> Services:
         status=app.status,
         control=app.control,
         token=control_token(settings.folder),
-        hosts=frozenset(settings.store.hosts),
+        hosts=frozenset(hosts),
+        routes=_outside(settings, app, signed).routes(),
     )
 
 
-def _hash_key(settings: Settings) -> bytes:
-    """Return the key of the user hashes: made once, readable by its owner alone."""
-    path = settings.folder / "user-hash.key"
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_bytes(secrets.token_bytes(32))
-    return path.read_bytes()
+def _outside(settings: Settings, app: App, signed: Addresses | None) -> Outside:
+    sections = [section for section in named(settings.alerts).values() if isinstance(section, PagerDuty)]
+    return Outside(
+        control=app.control,
+        incidents=app.incidents,
+        clock=time.time,
+        addresses=signed,
+        pagerduty=tuple(Secret(section.webhook_secret) for section in sections if section.webhook_secret),
+        deploy=Secret(settings.hooks.deploy_secret) if settings.hooks.deploy_secret else None,
+    )

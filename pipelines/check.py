@@ -28,6 +28,7 @@ from undertow.pipelines.gaps import HIDES, TOGETHER
 from undertow.pipelines.inbox import Inbox
 from undertow.pipelines.lane import service_of
 from undertow.pipelines.meter import Meter
+from undertow.pipelines.paging import named
 from undertow.pipelines.prices import price_table
 from undertow.pipelines.redaction import Redactor
 from undertow.pipelines.report import FileReport, Gap, Metric, RejectCount, Slices, TimeOrder
@@ -129,9 +130,7 @@ def _mode(settings: Settings) -> str:
 
 
 def _channels(settings: Settings) -> list[str]:
-    alerts = settings.alerts
-    chosen = {"PagerDuty": alerts.pagerduty, "webhook": alerts.webhook, "console": alerts.console}
-    return [name for name, channel in chosen.items() if channel]
+    return [*named(settings.alerts), *(["console"] if settings.alerts.console else [])]
 
 
 def _without_password(url: str | None) -> str | None:

@@ -36,6 +36,9 @@ Files = Annotated[
     list[str], typer.Argument(help="Event files (JSON lines; gzip and zstd too), folders, patterns, or -.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable: JSON lines.")]
+IncidentId = Annotated[str, typer.Argument(help="Id of the incident.")]
+Reason = Annotated[str, typer.Option(help="Why, for whoever wonders later.")]
+By = Annotated[str, typer.Option(help="Who says so.", envvar="USER")]
 USAGE_ERROR = 2
 
 
@@ -117,12 +120,12 @@ def check(
     file: Annotated[str | None, typer.Argument(help="A sample of events to look at.")] = None, config: Config = None
 ) -> None:
     """Explain the configuration and say what can be watched in these events and what cannot."""
-    from undertow.pipelines.app import channels
     from undertow.pipelines.check import explain_settings, inspect_file
     from undertow.pipelines.check_text import render
+    from undertow.pipelines.paging import verify
 
     settings = load(config)
-    channels(settings, None)  # a key that `run` would refuse is refused here
+    verify(settings)  # a key or a route that `run` would refuse is refused here
     typer.echo("\n".join(explain_settings(settings)))
     if file:
         report = inspect_file(file, settings)
@@ -173,26 +176,28 @@ def incidents(config: Config = None, json: Json = False) -> None:
 
 
 @app.command()
-def explain(incident: Annotated[str, typer.Argument(help="Id of the incident.")], config: Config = None) -> None:
+def explain(incident: IncidentId, config: Config = None) -> None:
     """Show an incident as its page shows it, with everything known by now."""
     typer.echo(client.explain(load(config), incident))
 
 
 @app.command()
-def accept(
-    incident: Annotated[str, typer.Argument(help="Id of the incident.")], reason: str = "", config: Config = None
-) -> None:
+def acknowledge(incident: IncidentId, by: By = "", config: Config = None) -> None:
+    """Say that somebody has taken an incident."""
+    typer.echo(client.control(load(config), "acknowledge", {"id": incident, "by": by}))
+
+
+@app.command()
+def accept(incident: IncidentId, reason: Reason = "", by: By = "", config: Config = None) -> None:
     """Accept an incident's new level as the normal one and resolve it."""
-    arguments = {"id": incident, "reason": reason, "by": getpass.getuser()}
+    arguments = {"id": incident, "reason": reason, "by": by or getpass.getuser()}
     typer.echo(client.control(load(config), "accept", arguments))
 
 
 @app.command("false")
-def false_page(
-    incident: Annotated[str, typer.Argument(help="Id of the incident.")], reason: str = "", config: Config = None
-) -> None:
+def false_page(incident: IncidentId, reason: Reason = "", by: By = "", config: Config = None) -> None:
     """Mark an incident as a false page and resolve it."""
-    typer.echo(client.control(load(config), "false", {"id": incident, "reason": reason}))
+    typer.echo(client.control(load(config), "false", {"id": incident, "reason": reason, "by": by}))
 
 
 @app.command()
@@ -244,6 +249,40 @@ def pins(config: Config = None, json: Json = False) -> None:
 
     found = status_of(load(config))["pins"]
     typer.echo(msgspec.json.encode(found).decode() if json else pins_text(found))
+
+
+@app.command()
+def silence(
+    reason: Annotated[str, typer.Argument(help="Why, for whoever wonders at night.")],
+    hours: Annotated[float | None, typer.Option(help="How long, from now; at most 720.")] = None,
+    until: Annotated[str | None, typer.Option(help="Or its end: 2026-12-01T20:00Z.")] = None,
+    service: Annotated[list[str] | None, typer.Option(help="Pattern, such as payments-*; may be repeated.")] = None,
+    environment: Annotated[list[str] | None, typer.Option(help="Likewise.")] = None,
+    metric: Annotated[list[str] | None, typer.Option(help="Likewise.")] = None,
+    severity: Annotated[list[str] | None, typer.Option(help="critical, error, warning or info.")] = None,
+    by: By = "",
+    config: Config = None,
+) -> None:
+    """Hold back the pages of some incidents until a stated end; then they are told."""
+    about = {"service": service, "environment": environment, "metric": metric, "severity": severity}
+    arguments = {name: ",".join(wanted) for name, wanted in about.items() if wanted}
+    end = {"hours": str(hours)} if hours is not None else {"until": until or ""}
+    typer.echo(client.control(load(config), "silence", {"reason": reason, "by": by, **end, **arguments}))
+
+
+@app.command()
+def silences(config: Config = None) -> None:
+    """List the silences that hold now, and the pages that they hold back."""
+    typer.echo(client.silences(load(config)))
+
+
+@app.command()
+def lift(
+    silence: Annotated[str, typer.Argument(help="Id of the silence; `undertow silences` lists them.")],
+    config: Config = None,
+) -> None:
+    """End a silence before its time, and tell what it held back."""
+    typer.echo(client.control(load(config), "lift", {"id": silence}))
 
 
 @contextmanager

@@ -149,7 +149,7 @@ CREATE TABLE IF NOT EXISTS incidents
     revision UInt32 COMMENT 'Counts the incident''s changes; the largest one is the present',
     service LowCardinality(String) COMMENT 'The application',
     environment LowCardinality(String) COMMENT 'Deployment environment',
-    state LowCardinality(String) COMMENT 'open, paged or resolved',
+    state LowCardinality(String) COMMENT 'open, paged, acknowledged or recovering; resolved, accepted or false',
     severity LowCardinality(String) COMMENT 'info, warning, error or critical',
     opened_at DateTime64(3, 'UTC') COMMENT 'When it was opened',
     changed_at DateTime64(3, 'UTC') COMMENT 'Estimated time of the change',

@@ -19,7 +19,7 @@ from undertow.pipelines.spend_report import spend_report
 from undertow.pipelines.spend_text import render
 from undertow.pipelines.store_lock import holder
 
-__all__ = ["as_json", "as_table", "control", "explain", "incidents", "port_of", "query", "spend"]
+__all__ = ["as_json", "as_table", "control", "explain", "incidents", "port_of", "query", "silences", "spend"]
 
 TIMEOUT_S = 30.0
 
@@ -88,6 +88,23 @@ def explain(settings: Settings, incident: str) -> str:
     return page_text(msgspec.json.decode(found.rows[0][0], type=Incident))
 
 
+def silences(settings: Settings) -> str:
+    """Return which silences hold now, and which pages they hold back.
+
+    Raises
+    ------
+    NotRunningError
+        No watch has the data folder open.
+    """
+    found = httpx.get(f"{_running(settings, 'silences')}/status", timeout=TIMEOUT_S).raise_for_status().json()
+    tables = [
+        table(columns, [tuple(row[name] for name in columns) for row in found[what]])
+        for what, columns in (("silences", ["id", "about", "until", "by", "reason"]), ("held", ["incident", "until"]))
+        if found[what]
+    ]
+    return "\n\n".join(tables) or "no silence holds now"
+
+
 def control(settings: Settings, action: str, arguments: Mapping[str, Any]) -> str:
     """Ask the running watch to act.
 
@@ -98,11 +115,16 @@ def control(settings: Settings, action: str, arguments: Mapping[str, Any]) -> st
     ValueError
         The watch says that it cannot be done.
     """
-    url = port_of(settings)
-    if url is None:
-        raise NotRunningError(f"`undertow {action}` acts on a running watch, and none has {settings.folder} open")
+    url = _running(settings, action)
     headers = {"Authorization": f"Bearer {control_token(settings.folder).reveal()}"}
     answer = httpx.post(f"{url}/control/{action}", json=dict(arguments), headers=headers, timeout=TIMEOUT_S)
     if answer.is_error:
         raise ValueError(answer.json().get("error", answer.text))
     return answer.text
+
+
+def _running(settings: Settings, command: str) -> str:
+    url = port_of(settings)
+    if url is None:
+        raise NotRunningError(f"`undertow {command}` acts on a running watch, and none has {settings.folder} open")
+    return url

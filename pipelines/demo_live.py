@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from undertow.alerts.incident import ChangeKind, Incident, Level, State
+from undertow.alerts.incident import Incident, Level
 from undertow.alerts.text import http_is_green, slice_of
 from undertow.dashboards.model import HttpStat, LivePage, LiveState, SeriesState, SeriesView
 from undertow.drift.metrics import parent_of, resolve
@@ -80,11 +80,11 @@ class Live:
             series=series,
             ticker=list(self._ticker.ticks),
             page=_latest_page(sent, incidents),
-            pages_sent=sum(each.kind is ChangeKind.TRIGGER for each in sent),
+            pages_sent=sum(each.kind.notifies for each in sent),
         )
 
     def _phase(self, incidents: Sequence[Incident]) -> str:
-        if any(incident.state is State.PAGED for incident in incidents):
+        if any(incident.state.is_told for incident in incidents):
             return "paged"
         if any(incident.resolved_at is not None for incident in incidents):
             return "recovered"

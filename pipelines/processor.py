@@ -30,7 +30,7 @@ from undertow.drift.segments import Group, Segments, SegmentsState
 from undertow.drift.spend import SpendRow
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.verdict import Verdict
-from undertow.drift.versions import Versions
+from undertow.drift.versions import SeenVersion, Versions
 from undertow.drift.windows import ClosedWindow, Windows, WindowsState
 from undertow.pipelines.meter import Measures, Meter
 from undertow.pipelines.pins import accepted_pin
@@ -65,7 +65,7 @@ class Step(msgspec.Struct):
     """What one batch of events led to.
 
     `events` are the new ones (late ones included), `measured` what they say; `late` marks those that came too late to
-    be counted. `spent` are the hours of spending that closed.
+    be counted. `spent` are the hours of spending that closed, `versions` what defines behaviour and is new.
     """
 
     events: list[Interaction]
@@ -75,6 +75,7 @@ class Step(msgspec.Struct):
     verdicts: list[Verdict]
     changes: list[Change]
     spent: list[SpendRow] = []
+    versions: list[Version] = []
 
 
 class Processor:
@@ -140,7 +141,10 @@ class Processor:
         self.monitor = Monitor(_monitor_config(settings), self.segments.groups, self.catalogue, self.categories)
         incidents = msgspec.convert(state["incidents"], IncidentsState) if state else None
         self._incidents_config = IncidentsConfig(
-            hold_s=settings.alerts.hold_s, join_s=settings.alerts.join_s, pages_per_hour=settings.alerts.pages_per_hour
+            hold_s=settings.alerts.hold_s,
+            join_s=settings.alerts.join_s,
+            pages_per_hour=settings.alerts.pages_per_hour,
+            weights=settings.alerts.weight,
         )
         self.incidents: Incidents = build_incidents(self._incidents_config, incidents)
         self.practice = self._practice(msgspec.convert(state["practice"], PracticeState) if state else None)
@@ -176,7 +180,19 @@ class Processor:
         self.trackers.close_all()
         return self._close([], self.meter.nothing(0), np.zeros(0, bool), everything=True)
 
-    def decide(self, incident: str, resolution: str, now: float, reason: str = "", by: str = "") -> Step:
+    def acknowledge(self, incident: str, now: float, by: str = "", elsewhere: str = "", *, quiet: bool = False) -> Step:
+        """Note that somebody has taken an incident.
+
+        Raises
+        ------
+        undertow.alerts.incidents.IncidentsError
+            No such incident is open.
+        """
+        step = self._close([], self.meter.nothing(0), np.zeros(0, bool))
+        step.changes += self.incidents.acknowledge(incident, now, by, elsewhere, quiet=quiet)
+        return step
+
+    def decide(self, incident: str, resolution: str, now: float, by: str = "", reason: str = "") -> Step:
         """Close an incident because somebody said so: "accepted", which makes its levels the normal ones, or "false".
 
         Series that are compared with a pin are pinned anew, to the first whole week at the accepted level.
@@ -187,7 +203,7 @@ class Processor:
             No such incident is open.
         """
         step = self._close([], self.meter.nothing(0), np.zeros(0, bool))
-        decided = self.incidents.manual(incident, resolution, now)
+        decided = self.incidents.manual(incident, resolution, now, by, reason)
         if resolution == "accepted":
             self._accept([verdict for change in decided for verdict in change.incident.verdicts], reason, by, now)
         self.practice.take(decided, now)
@@ -207,7 +223,7 @@ class Processor:
         change.output = self._descriptions.text(text_of(change.output))
         self.versions.observe([change])
         self._counters.events += 1
-        return Step([change], self.meter.nothing(1), np.zeros(1, bool), [], [], [])
+        return Step([change], self.meter.nothing(1), np.zeros(1, bool), [], [], [], versions=self._arrivals())
 
     def forget_incidents(self) -> None:
         """Start without incidents: those of the history that baselines were learned from are nobody's page."""
@@ -334,7 +350,7 @@ class Processor:
             changes += [] if found else self.incidents.tick(window.end, self._context(found))
         self.practice.take(changes, self.windows.watermark)
         self._counters.windows += len(windows)
-        return Step(events, measured, late, windows, verdicts, changes, self.trackers.spent())
+        return Step(events, measured, late, windows, verdicts, changes, self.trackers.spent(), self._arrivals())
 
     def _told(self, verdict: Verdict) -> Verdict:
         """Return what a rule found as it may be told: within its cap, its values masked."""
@@ -365,12 +381,15 @@ class Processor:
             for v in [*verdicts, *(v for incident in self.incidents.open for v in incident.verdicts)]
         }
         seen = {version for span in sorted(spans) for version in self.versions.first_seen_between(*span)}
-        return [
-            Version(
-                v.dimension, self._descriptions.text(v.value) or "", v.first_seen, v.service, v.environment, v.declared
-            )
-            for v in sorted(seen)
-        ]
+        return [self._shown(version) for version in sorted(seen)]
+
+    def _arrivals(self) -> list[Version]:
+        return [self._shown(version) for version in self.versions.arrivals()]
+
+    def _shown(self, seen: SeenVersion) -> Version:
+        """Return a version as pages show it."""
+        value = self._descriptions.text(seen.value) or ""
+        return Version(seen.dimension, value, seen.first_seen, seen.service, seen.environment, seen.declared)
 
 
 def _group_limit(settings: Settings, catalogue: Catalogue) -> int:

@@ -6,7 +6,7 @@
     GET      /healthz             200 while the process lives
     GET      /readyz              200 while windows close, 503 with the reason otherwise
     GET      /status              what runs, as JSON
-    POST     /control/{action}    accept, false, deploy, pin or unpin, with the token of `control.token` as bearer
+    POST     /control/{action}    one of ACTIONS, with the token of `control.token` as bearer
 
 A page in a browser on the same machine must not reach it: the Host header has to name this machine (which defeats DNS
 rebinding), no CORS header is ever sent, and the control API wants a header that a foreign page cannot set.
@@ -19,7 +19,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from undertow.pipelines.settings import Secret
 
 __all__ = ["ACTIONS", "ControlError", "Port", "PortError", "Services", "control_token"]
 
-ACTIONS = ("accept", "false", "deploy", "pin", "unpin")
+ACTIONS = ("acknowledge", "accept", "false", "deploy", "silence", "lift", "pin", "unpin")
 CONTROL_LIMIT_BYTES = 2**20  # a pinned reference file is the largest
 STOP_PATIENCE_S = 5
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -66,6 +66,8 @@ class Services(msgspec.Struct, frozen=True):
         Called with an action and the request's object; returns the answer's; raises ControlError where it cannot.
     hosts
         Further names under which the port may be addressed, "*" for any.
+    routes
+        Further routes.
     """
 
     engine: Engine | None
@@ -76,6 +78,7 @@ class Services(msgspec.Struct, frozen=True):
     control: Callable[[str, dict[str, Any]], Mapping[str, Any]]
     token: Secret
     hosts: frozenset[str] = frozenset()
+    routes: Sequence[Route] = ()
     writable: bool = False
 
 
@@ -195,6 +198,7 @@ def _application(services: Services) -> ASGIApp:
         Route("/metrics", metrics),
         Route("/status", status),
         Route("/control/{action}", control, methods=["POST"]),
+        *services.routes,
         Route("/", interface, methods=None),
     ]
     return Starlette(routes=routes)

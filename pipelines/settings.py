@@ -18,64 +18,58 @@ import msgspec
 
 from undertow.drift import metrics, own_metric, rule
 from undertow.drift.declared import read_declared
+from undertow.pipelines.alert_settings import (
+    Alertmanager,
+    Alerts,
+    Apprise,
+    Email,
+    Health,
+    Link,
+    PagerDuty,
+    Route,
+    Silence,
+    Slack,
+    Watchdog,
+    Webhook,
+)
+from undertow.pipelines.section import SECRETS, NotNegative, Positive, PositiveInt, Secret, Section
 
 __all__ = [
+    "Alertmanager",
     "Alerts",
+    "Apprise",
     "Budget",
     "Detection",
+    "Email",
     "Embeddings",
     "Fleet",
+    "Health",
+    "Hooks",
     "Ingest",
+    "Link",
     "OwnMetric",
     "PagerDuty",
     "Price",
+    "Route",
     "Rule",
     "Secret",
     "Settings",
     "SettingsError",
+    "Silence",
+    "Slack",
     "Store",
+    "Watchdog",
     "Webhook",
     "load",
     "parse",
 ]
-
-Positive = Annotated[float, msgspec.Meta(gt=0, lt=1e12)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0, lt=1e12)]
-PositiveInt = Annotated[int, msgspec.Meta(gt=0)]
 
 
 class SettingsError(ValueError):
     """The configuration cannot be used: the message names the key, its value, the reason and the way out."""
 
 
-class Secret(str):
-    """A text that no log, repr or error shows; `str(secret)` is masked too, `.reveal()` is the only way in."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "Secret('***')"
-
-    __str__ = __repr__
-
-    def reveal(self) -> str:
-        """Return the plain value."""
-        return str.__str__(self)
-
-
-_SECRETS = ("routing_key", "secret", "password")
-
-
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the TOML file; its repr shows no secret."""
-
-    def __repr__(self) -> str:
-        shown = {name: getattr(self, name) for name in self.__struct_fields__}
-        masked = {name: "***" if name in _SECRETS and value else value for name, value in shown.items()}
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in masked.items())})"
-
-
-class Ingest(_Section, frozen=True):
+class Ingest(Section, frozen=True):
     """Where events come from and how time is treated."""
 
     paths: list[str] = []  # files to follow; "-" is standard input
@@ -95,7 +89,7 @@ class Ingest(_Section, frozen=True):
     schemas: dict[str, dict[str, Any]] = {}  # JSON Schemas that events name in `response_schema`
 
 
-class Detection(_Section, frozen=True):
+class Detection(Section, frozen=True):
     """What is followed, per slice, and with which detector."""
 
     dimensions: tuple[str, ...] = ("operation", "response_model", "prompt_version", "region", "agent")
@@ -110,7 +104,7 @@ class Detection(_Section, frozen=True):
     page_from: dict[str, Positive] = {}  # metric → smallest effect worth a page
 
 
-class Budget(_Section, frozen=True):
+class Budget(Section, frozen=True):
     """How many false pages the user is willing to get."""
 
     false_pages_per_week: Positive = 1.0
@@ -118,34 +112,7 @@ class Budget(_Section, frozen=True):
     notify: Literal["page", "shadow"] = "page"  # shadow records the pages it would have sent
 
 
-class PagerDuty(_Section, frozen=True):
-    """PagerDuty Events API v2."""
-
-    routing_key: str = ""
-    routing_key_file: str | None = None
-    url: str = "https://events.pagerduty.com"
-
-
-class Webhook(_Section, frozen=True):
-    """A POST of the incident as JSON, signed with HMAC-SHA256 when a secret is set."""
-
-    url: str
-    secret: str = ""
-    secret_file: str | None = None
-
-
-class Alerts(_Section, frozen=True):
-    """How incidents are grouped and where they go."""
-
-    hold_s: NotNegative = 30.0  # event time in which related verdicts join before the page leaves
-    join_s: Positive = 1800.0  # verdicts whose change intervals lie within so long of each other are one incident
-    pages_per_hour: PositiveInt = 10
-    console: bool = True
-    pagerduty: PagerDuty | None = None
-    webhook: Webhook | None = None
-
-
-class Store(_Section, frozen=True):
+class Store(Section, frozen=True):
     """Where rows go: the embedded ClickHouse below `data`, or a server."""
 
     url: str | None = None  # http(s)://user@host:8123/database
@@ -158,7 +125,15 @@ class Store(_Section, frozen=True):
     commit_records: PositiveInt = 32_768  # … or so many records, whichever comes first
 
 
-class OwnMetric(_Section, frozen=True):
+class Hooks(Section, frozen=True):
+    """What may come back from outside, over the port and a proxy in front of it."""
+
+    url: str | None = None  # https://…: where people reach the port; pages then carry an address for their answer
+    deploy_secret: str = ""  # signs deployments that are declared by webhook
+    deploy_secret_file: str | None = None
+
+
+class OwnMetric(Section, frozen=True):
     """A metric of the user's own: a pattern gives a rate, a field a mean."""
 
     pattern: str | None = None  # RE2; the share of texts that match
@@ -169,7 +144,7 @@ class OwnMetric(_Section, frozen=True):
     unit: str = ""
 
 
-class Rule(_Section, frozen=True):
+class Rule(Section, frozen=True):
     """What must not happen even once: a pair of values, a pattern, or a number."""
 
     fields: tuple[str, ...] = ()  # two dimensions, and one of the next three
@@ -183,7 +158,7 @@ class Rule(_Section, frozen=True):
     times: float | None = None  # so many times what 999 of 1,000 calls of its operation stay below
 
 
-class Fleet(_Section, frozen=True):
+class Fleet(Section, frozen=True):
     """Which versions should be live."""
 
     grace_s: Positive = 3600.0  # two versions side by side for longer are told
@@ -192,7 +167,7 @@ class Fleet(_Section, frozen=True):
     declared_file: str | None = None  # TOML: what should be live, by service
 
 
-class Embeddings(_Section, frozen=True):
+class Embeddings(Section, frozen=True):
     """What texts are about: where vectors come from, and what computing them may cost."""
 
     source: str = "static"  # ships; or "sentence-transformers:NAME", "event" (only carried vectors), "off"
@@ -200,7 +175,7 @@ class Embeddings(_Section, frozen=True):
     events_per_s: Positive | None = None  # embedded per second of event time; by default half a core's work
 
 
-class Price(_Section, frozen=True):
+class Price(Section, frozen=True):
     """US dollars per million tokens, on top of the shipped table; a price that changes is a list of these."""
 
     input: NotNegative
@@ -210,7 +185,7 @@ class Price(_Section, frozen=True):
     since: date | None = None  # the day (UTC) from which it holds; by default always
 
 
-class Settings(_Section, frozen=True):
+class Settings(Section, frozen=True):
     """Everything the user may set."""
 
     data: str = "undertow-data"  # state, store and outbox live below this folder
@@ -219,6 +194,7 @@ class Settings(_Section, frozen=True):
     budget: Budget = Budget()
     alerts: Alerts = Alerts()
     store: Store = Store()
+    hooks: Hooks = Hooks()
     metrics: dict[str, OwnMetric] = {}
     rules: dict[str, Rule] = {}
     extreme_times: NotNegative = 20.0  # an answer so many times beyond the usual is told by itself; 0 turns it off
@@ -325,14 +301,14 @@ def _refuse_unknown(raw: Mapping[str, Any], section: type[msgspec.Struct], name:
 
 def _section_in(annotation: Any) -> type[msgspec.Struct] | None:
     candidates = (annotation, *get_args(annotation)) if get_origin(annotation) is not dict else ()
-    return next((c for c in candidates if isinstance(c, type) and issubclass(c, _Section)), None)
+    return next((c for c in candidates if isinstance(c, type) and issubclass(c, Section)), None)
 
 
 def _read_secret_files(raw: dict[str, Any], name: str) -> None:
     for key, value in list(raw.items()):
         if isinstance(value, dict):
             _read_secret_files(value, name)
-        elif key.removesuffix("_file") in _SECRETS and key.endswith("_file") and isinstance(value, str):
+        elif key.removesuffix("_file") in SECRETS and key.endswith("_file") and isinstance(value, str):
             try:
                 raw[key.removesuffix("_file")] = Path(value).read_text().strip()
             except OSError as error:

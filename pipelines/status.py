@@ -63,6 +63,7 @@ def status_text(status: dict[str, Any]) -> str:
         lines.append(
             f"pins: {len(status['pins'])}, with {compared} series compared every day; `undertow pins` lists them"
         )
+    lines += [f"WRONG since {one['since']}: {one['headline']}" for one in status.get("wrong", [])]
     if status.get("refused_deliveries"):
         lines.append(
             f"REFUSED for good by a channel: {status['refused_deliveries']} changes; see the log, check its key"

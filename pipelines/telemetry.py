@@ -34,6 +34,8 @@ _GAUGES = {
     "pageable_series": "Series that may page and share the budget",
     "undelivered": "Incident changes that wait for a channel",
     "undelivered_seconds": "Age of the oldest of them",
+    "conditions": "What is wrong with the watch itself or its input; `undertow status` says what",
+    "silenced": "Incident changes that a silence holds back",
 }
 
 

@@ -145,6 +145,7 @@ class Trackers:
             "agents_forgotten": self.first_seen.evicted,
             "agent_tools_not_kept": self.first_seen.unfollowed,
             "versions_forgotten": self.versions.dropped,
+            "versions_not_announced": self.versions.unannounced,
             "live_versions_not_kept": of_fleet.dropped,
             "live_versions_late": of_fleet.late,
             "users_forgotten": self._cohorts.forgotten if self._cohorts else 0,

@@ -14,19 +14,21 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from undertow.alerts.incident import Change
+from undertow.alerts.incident import Change, Version
 from undertow.drift.interaction import Interaction, Kind
 from undertow.pipelines import pins, snapshot
 from undertow.pipelines.inbox import Inbox, Taken
 from undertow.pipelines.journal import Decision, Journal
 from undertow.pipelines.processor import Processor, Step
 from undertow.pipelines.recorder import Recorder
-from undertow.pipelines.server import ACTIONS, ControlError
+from undertow.pipelines.server import ControlError
 from undertow.pipelines.settings import Settings
 
-__all__ = ["Pages", "Watch"]
+__all__ = ["Pages", "Watch", "ignore"]
 
 BATCH = 2048  # records judged at once
+RESOLUTIONS = {"accept": "accepted", "false": "false"}  # of an incident, by what somebody decides
+DECISIONS = (*RESOLUTIONS, "acknowledge", "dismiss", "deploy", *pins.ACTIONS)
 
 
 class Pages(Protocol):
@@ -36,6 +38,14 @@ class Pages(Protocol):
         """Keep the changes for delivery."""
         ...
 
+    def announce(self, versions: Iterable[Version]) -> int:
+        """Keep first-seen versions for those who have a place for them."""
+        ...
+
+
+def ignore(_step: Step) -> None:
+    """Observe nothing."""
+
 
 class Watch:
     """One run over an inbox.
@@ -44,6 +54,8 @@ class Watch:
     ----------
     clock
         Wall clock, seconds since the epoch: it paces commits and closes windows of silent sources, nothing else.
+    observe
+        Sees each step, once it was told.
     """
 
     def __init__(
@@ -54,9 +66,10 @@ class Watch:
         recorder: Recorder,
         pages: Pages,
         clock: Callable[[], float],
+        observe: Callable[[Step], None] = ignore,
     ) -> None:
         self._settings, self._inbox, self._processor = settings, inbox, processor
-        self._recorder, self._pages, self._clock = recorder, pages, clock
+        self._recorder, self._pages, self._clock, self._observe = recorder, pages, clock, observe
         self._snapshot = settings.folder / "state.snapshot"
         self._journal = Journal(settings.folder / "journal.jsonl")
         self._taken, self._decided = _resume(snapshot.read(self._snapshot))
@@ -107,15 +120,17 @@ class Watch:
         self._commit(decision)
 
     def control(self, action: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Let somebody decide: accept or false for an incident, declare a deployment, pin or unpin a reference.
+        """Let somebody decide: acknowledge, accept or false for an incident, declare a deployment, pin a reference.
+
+        `dismiss` is an acknowledgement by somebody who closed the page elsewhere: its news are quiet from then on.
 
         Raises
         ------
         ControlError
             It cannot be done; the message says why.
         """
-        if action not in ACTIONS:
-            raise ControlError(f"'{action}' cannot be done here; use one of {', '.join(ACTIONS)}")
+        if action not in DECISIONS:
+            raise ControlError(f"'{action}' cannot be done here; use one of {', '.join(DECISIONS)}")
         latest = self._processor.windows.latest
         now = latest if math.isfinite(latest) else self._clock()
         arguments = dict(arguments)
@@ -131,14 +146,19 @@ class Watch:
         self._taken += taken.records
         step = self._processor.step(taken.events, taken.crcs)
         self._recorder.add(step, taken.rejects)
-        self._pages.submit(step.changes)
+        self._tell(step)
         if taken.records:
             self._active_at = self._clock()
 
     def _apply(self, step: Step) -> None:
         self._pending = True
         self._recorder.add(step)
+        self._tell(step)
+
+    def _tell(self, step: Step) -> None:
         self._pages.submit(step.changes)
+        self._pages.announce(step.versions)
+        self._observe(step)
 
     def _idle(self) -> None:
         """Close the windows of a silent source by the clock, once it has been silent for `idle_tick_s`."""
@@ -224,10 +244,14 @@ class Watch:
         if decision.action in pins.ACTIONS:
             self._pending = True
             return pins.take(self._processor.monitor.pinned, decision.action, arguments, decision.time)
-        resolution = {"accept": "accepted", "false": "false"}[decision.action]
-        why, who = arguments.get("reason", ""), arguments.get("by", "")
-        self._apply(self._processor.decide(arguments["id"], resolution, decision.time, why, who))
-        return {"incident": arguments["id"], "resolution": resolution}
+        incident, by = arguments["id"], arguments.get("by", "")
+        if decision.action in RESOLUTIONS:
+            resolution, reason = RESOLUTIONS[decision.action], arguments.get("reason", "")
+            self._apply(self._processor.decide(incident, resolution, decision.time, by, reason))
+            return {"incident": incident, "resolution": resolution}
+        where, quiet = arguments.get("elsewhere", ""), decision.action == "dismiss"
+        self._apply(self._processor.acknowledge(incident, decision.time, by, where, quiet=quiet))
+        return {"incident": incident, "state": "acknowledged"}
 
 
 def _resume(state: dict[str, Any] | None) -> tuple[int, int]:

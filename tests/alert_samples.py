@@ -67,7 +67,7 @@ def incident(number: int = 0, **more: Any) -> Incident:
 
 
 def change(kind: ChangeKind = ChangeKind.TRIGGER, number: int = 0, revision: int = 1, **more: Any) -> Change:
-    about = incident(number, revision=revision - 1, **more)
+    about = incident(number, revision=revision - 1, **({"step": int(kind is ChangeKind.ESCALATE)} | more))
     if kind is ChangeKind.RESOLVE:
         about.state, about.resolved_at, about.resolution = State.RESOLVED, T0 + 600, "recovered"
     return tell(about, kind, T0 + 30 * revision)

@@ -9,7 +9,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is loaded:
 
 import pytest
 from hypothesis import settings
-from outside import LEFT_OUT, browser, needed_data
+from outside import LEFT_OUT, browser, needed_data, program
 
 settings.register_profile(
     "undertow",
@@ -37,6 +37,18 @@ def shared_data() -> Path:
 def chromium() -> str:
     """The program of a headless browser."""
     return browser()
+
+
+@pytest.fixture(scope="session")
+def alertmanager() -> str:
+    """The program of an Alertmanager; Debian calls it by a longer name than its authors do."""
+    return program("prometheus-alertmanager", "prometheus-alertmanager", "alertmanager")
+
+
+@pytest.fixture(scope="session")
+def openssl() -> str:
+    """The program that makes keys and certificates."""
+    return program("openssl", "openssl")
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m data` chooses

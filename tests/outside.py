@@ -1,4 +1,4 @@
-"""What some tests need and this repository does not hold: shared data sets, a browser.
+"""What some tests need and this repository does not hold: shared data sets, a browser, an Alertmanager.
 
 Where it is missing, the tests that need it are left out and named in a line at the end of the run. Under CI
 (`CI=true`) they fail: a check that silently did not run is worse than none.
@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-__all__ = ["LEFT_OUT", "browser", "data_folder", "needed_data"]
+__all__ = ["LEFT_OUT", "browser", "data_folder", "needed_data", "program"]
 
 LEFT_OUT = "left out: "
 _ROOT = Path(__file__).parents[1]
@@ -37,6 +37,14 @@ def browser() -> str:
     found = next((path for path in map(shutil.which, _BROWSERS) if path), None)
     if found is None:
         _give_up(f"no browser ({', '.join(_BROWSERS)}); apt-get install chromium")
+    return found
+
+
+def program(package: str, *names: str) -> str:
+    """Return the program of a Debian package under the first of its names that is installed, or end the test."""
+    found = next((path for path in map(shutil.which, names) if path), None)
+    if found is None:
+        _give_up(f"no {names[0]}; apt-get install {package}")
     return found
 
 

@@ -44,6 +44,7 @@ class PagerDutyServer:
     limit_per_minute: int = 120
     calls: list[Call] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    changes: list[dict[str, Any]] = field(default_factory=list)  # the change events that were taken
     ignored: list[dict[str, Any]] = field(default_factory=list)  # acknowledge or resolve without an open alert
     _recent: deque[float] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -51,7 +52,7 @@ class PagerDutyServer:
     def __enter__(self) -> PagerDutyServer:
         self._released = threading.Event()
         handler = type("Handler", (_Handler,), {"pagerduty": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = _Server(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
         return self
@@ -77,10 +78,10 @@ class PagerDutyServer:
         with self._lock:
             return self.fault(len(self.calls))
 
-    def take(self, body: bytes) -> tuple[int, dict[str, Any]]:
-        """Apply the documented rules to one body and return status and answer."""
+    def take(self, body: bytes, timeline: bool = False) -> tuple[int, dict[str, Any]]:
+        """Apply the documented rules to one body, of an alert or for the timeline; return status and answer."""
         with self._lock:
-            status, answer, event = self._judge(body)
+            status, answer, event = self._judge(body, timeline)
             self.calls.append(Call(self.clock(), str(status), event, len(body)))
             return status, answer
 
@@ -89,12 +90,12 @@ class PagerDutyServer:
         with self._lock:
             self.calls.append(Call(self.clock(), result, _parsed(body), len(body)))
 
-    def _judge(self, body: bytes) -> tuple[int, dict[str, Any], dict[str, Any] | None]:
+    def _judge(self, body: bytes, timeline: bool) -> tuple[int, dict[str, Any], dict[str, Any] | None]:
         # "Size: payload limited to 512 KB."
         if len(body) > 512_000:
             return 413, {"status": "invalid event", "message": "Payload too large"}, None
         event = _parsed(body)
-        errors = problems(event)
+        errors = change_problems(event) if timeline else problems(event)
         if event is None or errors:
             # "400 invalid, do not retry"
             return 400, {"status": "invalid event", "message": "Event object is invalid", "errors": errors}, event
@@ -105,6 +106,9 @@ class PagerDutyServer:
                 {"status": "throttle exceeded", "message": "Requests for this service are arriving too quickly."},
                 event,
             )
+        if timeline:
+            self.changes.append(event)
+            return 202, {"status": "success", "message": "Change event processed"}, event
         # "202 accepted (asynchronous: not yet an incident)"; "No dedup_key = new alert every time (UUID returned)."
         key = event.get("dedup_key") or f"generated-{len(self.calls)}"
         self._ingest(event, key)
@@ -154,6 +158,20 @@ def problems(event: dict[str, Any] | None) -> list[str]:
     return found + ([] if event.get("dedup_key") else ["'dedup_key' is missing"])
 
 
+def change_problems(event: dict[str, Any] | None) -> list[str]:
+    """Return what the documentation objects to in a change event."""
+    if event is None:
+        return ["the body is not a JSON object"]
+    # "No severity, no dedup_key"; "`payload.summary` (required, <=1024)"
+    payload = event.get("payload") or {}
+    found = [f"'{name}' is not part of a change event" for name in ("dedup_key", "event_action") if name in event]
+    found += ["'payload.severity' is not part of a change event"] if "severity" in payload else []
+    found += [] if 0 < len(payload.get("summary", "")) <= 1024 else ["'payload.summary' is missing or too long"]
+    # "not accepted on ruleset keys (start with `R`)"
+    key = event.get("routing_key", "")
+    return found + ([] if len(key) == 32 and not key.startswith("R") else ["'routing_key' takes no change events"])
+
+
 def _payload_problems(payload: Any) -> list[str]:
     if not isinstance(payload, dict):
         return ["'payload' is missing"]
@@ -194,6 +212,11 @@ def _parsed(body: bytes) -> dict[str, Any] | None:
     return event if isinstance(event, dict) else None
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of callers that have left; what was taken is in the record."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     """Reads one call, and answers as the contract or the ordered fault says."""
 
@@ -208,11 +231,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.path != "/v2/enqueue":
+        if self.path not in {"/v2/enqueue", "/v2/change/enqueue"}:
             self.pagerduty.note("404", body)
             self._answer(404, {"message": "Not Found"})
         elif fault is None:
-            self._answer(*self.pagerduty.take(body))
+            self._answer(*self.pagerduty.take(body, "change" in self.path))
         elif fault.isdigit():
             self.pagerduty.note(fault, body)
             self._answer(int(fault), {"status": "ordered", "message": f"ordered to fail with {fault}"})
@@ -222,7 +245,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _break(self, fault: str, body: bytes) -> None:
         self.close_connection = True
         if fault == "lost_answer":  # taken, but the caller never hears of it
-            self.pagerduty.take(body)
+            self.pagerduty.take(body, "change" in self.path)
         else:
             self.pagerduty.note(fault, body)
         if fault == "timeout":

@@ -6,8 +6,8 @@ from typing import TextIO
 
 from undertow.alerts.channel import Delivery, Outcome
 from undertow.alerts.formats import utc
-from undertow.alerts.incident import Change, ChangeKind
-from undertow.alerts.text import page_text, standing
+from undertow.alerts.incident import Change
+from undertow.alerts.text import message
 
 __all__ = ["Console"]
 
@@ -39,11 +39,9 @@ class Console:
 
     def send(self, change: Change) -> Delivery:
         """Write the change."""
-        incident = change.incident
-        brief = f"{incident.headline}\n{standing(incident)}; incident {incident.id}"
-        text = page_text(incident) if change.kind is ChangeKind.TRIGGER else brief
+        head = f"{RULE} {change.kind.upper()} {utc(change.at)}{self._note} {RULE}"
         try:
-            self._stream.write(f"{RULE} {change.kind.upper()} {utc(change.at)}{self._note} {RULE}\n{text}\n\n")
+            self._stream.write(f"{head}\n{message(change)}\n\n")
             self._stream.flush()
         except (OSError, ValueError) as error:
             return Delivery(Outcome.REFUSED, f"the stream is gone: {error}")

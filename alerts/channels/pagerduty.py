@@ -1,25 +1,26 @@
-"""PagerDuty, Events API v2: one alert an incident, under one dedup key for its whole life.
+"""PagerDuty, Events API v2: one alert an incident and severity, under one dedup key; change events for versions.
 
 Acceptance is 202 and asynchronous. The service takes about 120 calls a minute for each integration key and forgets
 what it answers with 429, so this channel stays below 100 of its own accord. A `trigger` under the key of an open
-alert updates it and notifies nobody; after a `resolve` the same key would open a new alert, so nothing is sent for
-an incident after its resolve.
+alert updates it and notifies nobody, so an incident that grows graver begins a new alert and ends the old one. After a
+`resolve` the same key would open a new alert, so nothing is sent for an incident after its resolve.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from undertow.alerts.body import cut, fitted
-from undertow.alerts.channel import Delivery, Outcome
-from undertow.alerts.formats import rfc3339
+from undertow.alerts.channel import Announcement, Delivery, Outcome
+from undertow.alerts.formats import rfc3339, utc
 from undertow.alerts.http import Poster, Timeouts, Transport
 from undertow.alerts.incident import Change, ChangeKind, Incident
+from undertow.alerts.links import Links
+from undertow.alerts.pace import Pace
 from undertow.alerts.query import query
 from undertow.alerts.ranking import lead
-from undertow.alerts.text import http_line, moved, place, slice_of
+from undertow.alerts.text import command, heading, http_line, moved, place, slice_of
 
 __all__ = ["PagerDuty"]
 
@@ -30,6 +31,8 @@ FIELD_LIMIT = 255  # source, component, group, class: ours, to keep them readabl
 BODY_LIMIT = 512_000  # bytes: the stricter reading of 512 KB
 ROWS = 200  # lines in the table of what moved
 CALLS, PER_S = 100, 60.0
+SPARE = 50  # of them, calls that announcements leave to pages
+ACTIONS = {ChangeKind.ACKNOWLEDGE: "acknowledge", ChangeKind.RESOLVE: "resolve"}  # all else is a trigger
 
 
 class PagerDuty:
@@ -43,6 +46,8 @@ class PagerDuty:
         Wall clock in seconds since the epoch, for the rate limit.
     url
         The events host; another one for tests and service regions.
+    links
+        What to link to and show; PagerDuty's own machines fetch the pictures.
     timeouts, transport
         How long to wait, and a replacement of the network for tests.
 
@@ -64,6 +69,7 @@ class PagerDuty:
         routing_key: str,
         clock: Callable[[], float],
         url: str = "https://events.pagerduty.com",
+        links: Links | None = None,
         timeouts: Timeouts | None = None,
         transport: Transport | None = None,
     ) -> None:
@@ -74,37 +80,74 @@ class PagerDuty:
             )
         self._routing_key = routing_key
         self._clock = clock
-        self._sent: deque[float] = deque(maxlen=CALLS)
-        endpoint = f"{url.rstrip('/')}/v2/enqueue"
-        self._poster = Poster(endpoint, lambda status: status == 202, [routing_key], timeouts, transport)
+        self._links = links or Links()
+        self._pace = Pace(CALLS, PER_S)
+        self._alerts, self._changes = (
+            Poster(f"{url.rstrip('/')}{path}", lambda status: status == 202, [routing_key], timeouts, transport)
+            for path in ("/v2/enqueue", "/v2/change/enqueue")
+        )
 
     def __repr__(self) -> str:
-        return f"PagerDuty('{self._poster.host}', routing_key=***)"
+        return f"PagerDuty('{self._alerts.host}', routing_key=***)"
 
     def send(self, change: Change) -> Delivery:
-        """Make one attempt; DEFERRED when it would be the 101st call within a minute."""
+        """Make one attempt; DEFERRED when it would be the 101st call within a minute.
+
+        An escalation is two calls, which may be repeated together: what the first one opened is only updated.
+        """
+        answer = self._post(self._alerts, self._event(change))
+        if change.kind is ChangeKind.ESCALATE and answer.outcome is Outcome.DELIVERED:
+            for former in change.incident.keys[-2:-1]:
+                answer = self._post(self._alerts, self._bare("resolve", former))
+        return answer
+
+    def announce(self, announcement: Announcement) -> Delivery:
+        """Make one attempt to put a first-seen version on the service's timeline, as a change event.
+
+        Announcements leave half of the calls to pages.
+        """
+        return self._post(self._changes, self._change_event(announcement), SPARE)
+
+    def _post(self, poster: Poster, body: bytes, spare: int = 0) -> Delivery:
         now = self._clock()
-        if wait := self._wait_s(now):
-            return Delivery(Outcome.DEFERRED, f"own limit of {CALLS} calls in {PER_S:.0f} s", wait)
-        self._sent.append(now)
-        return self._poster.post(self._body(change), {"Content-Type": "application/json"}, now)
+        if wait := self._pace.wait_s(now, spare):
+            return Delivery(Outcome.DEFERRED, f"own limit of {CALLS - spare} calls in {PER_S:.0f} s", wait)
+        self._pace.note(now)
+        return poster.post(body, {"Content-Type": "application/json"}, now)
 
-    def _wait_s(self, now: float) -> float:
-        while self._sent and not now - PER_S < self._sent[0] <= now:  # too old, or of a clock that was put back
-            self._sent.popleft()
-        return self._sent[0] + PER_S - now if len(self._sent) >= CALLS else 0.0
-
-    def _body(self, change: Change) -> bytes:
-        event: dict[str, Any] = {
-            "routing_key": self._routing_key,
-            "event_action": "resolve" if change.kind is ChangeKind.RESOLVE else "trigger",
-            "dedup_key": f"undertow/{change.incident.id}"[:DEDUP_LIMIT],
-        }
-        if change.kind is ChangeKind.RESOLVE:
-            return fitted(event, {}, BODY_LIMIT)
+    def _event(self, change: Change) -> bytes:
+        key = change.incident.keys[-1]
+        if change.kind in ACTIONS:
+            return self._bare(ACTIONS[change.kind], key)
         details = _details(change.incident)
-        event |= {"client": "Undertow", "payload": _payload(change, details)}
-        return fitted(event, details, BODY_LIMIT)
+        told = {"client": "Undertow", "payload": _payload(change, details), **self._attached(change.incident)}
+        return fitted(self._addressed("trigger", key) | told, details, BODY_LIMIT)
+
+    def _bare(self, action: str, key: str) -> bytes:
+        return fitted(self._addressed(action, key), {}, BODY_LIMIT)
+
+    def _addressed(self, action: str, key: str) -> dict[str, Any]:
+        return {"routing_key": self._routing_key, "event_action": action, "dedup_key": key[:DEDUP_LIMIT]}
+
+    def _attached(self, incident: Incident) -> dict[str, Any]:
+        links = [{"href": link.href, "text": link.text} for link in self._links.of(incident)]
+        images = [{"src": image.href, "alt": image.text} for image in self._links.images_of(incident)]
+        return ({"links": links} if links else {}) | ({"images": images} if images else {})
+
+    def _change_event(self, announcement: Announcement) -> bytes:
+        version = announcement.version
+        declared = f": {version.declared}" if version.declared else ""
+        where = version.service + (f"/{version.environment}" if version.environment else "")
+        summary = f"{where}: {version.dimension}={version.value} first seen {utc(version.first_seen)}{declared}"
+        details = {"dimension": version.dimension, "value": version.value, "declared": version.declared}
+        payload: dict[str, Any] = {
+            "summary": cut(summary, SUMMARY_LIMIT),
+            "source": cut(where, FIELD_LIMIT),
+            "custom_details": details,
+        }
+        if timestamp := rfc3339(version.first_seen):
+            payload["timestamp"] = timestamp
+        return fitted({"routing_key": self._routing_key, "payload": payload}, details, BODY_LIMIT)
 
 
 def _payload(change: Change, details: dict[str, Any]) -> dict[str, Any]:
@@ -126,10 +169,10 @@ def _payload(change: Change, details: dict[str, Any]) -> dict[str, Any]:
 def _details(incident: Incident) -> dict[str, Any]:
     details: dict[str, Any] = {
         "incident": incident.id,
-        "explain": f"undertow explain {incident.id}",
+        "explain": command(incident),
         "changed_at": rfc3339(incident.changed_at),
         "changed_between": [rfc3339(incident.changed_from), rfc3339(incident.changed_to)],
-        "suspects" if incident.verdicts else "listed": [str(cause["text"]) for cause in incident.causes],
+        heading(incident): [str(cause["text"]) for cause in incident.causes],
     }
     if incident.verdicts:
         details |= {"moved": moved(incident, ROWS), "http": http_line(incident.http), "query": query(incident)}

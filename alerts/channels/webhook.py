@@ -1,9 +1,10 @@
 """A signed webhook: the incident as JSON to any URL.
 
-The body is `{"id", "kind", "at", "dedup_key", "text", "incident"}`. With a secret each request carries
+The body is `{"id", "kind", "at", "dedup_key", "supersedes", "text", "incident"}`. With a secret each request carries
 `X-Undertow-Signature: t=<unix seconds>,v1=<hex>`, the HMAC-SHA256 of `<t>.<body>`: the receiver computes it anew,
 compares in constant time and turns away a `t` that is minutes old. `id` is the same when a change is sent again,
-`dedup_key` for all changes of an incident.
+`dedup_key` for all changes of an incident until its severity grows: an `escalate` has a new one, and `supersedes` lists
+those before it.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ def _body(change: Change) -> bytes:
         "id": change.id,
         "kind": str(change.kind),
         "at": change.at,
-        "dedup_key": f"undertow/{change.incident.id}",
+        "dedup_key": change.incident.keys[-1],
+        "supersedes": change.incident.keys[:-1],
         "text": page_text(change.incident),
         "incident": incident,
     }

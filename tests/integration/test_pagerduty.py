@@ -86,7 +86,7 @@ def test_sixty_incidents_outlive_a_service_that_fails_three_calls_in_ten(outbox:
     clock, told = Clock(), changes()
     passing = tuple(fault for fault in FAULTS if fault != "400")
     with PagerDutyServer(clock, faults(0.3, passing, seed=8)) as server:
-        pager = Pager(outbox, {"pagerduty": PagerDuty(KEY, clock, server.url, QUICK)}, clock)
+        pager = Pager(outbox, {"pagerduty": PagerDuty(KEY, clock, server.url, timeouts=QUICK)}, clock)
         pager.submit(told)
         deliver(pager, clock, outbox)
         # None lost: one alert an incident, opened and resolved.

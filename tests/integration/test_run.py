@@ -1,5 +1,6 @@
 """`undertow run` and the commands beside it: it follows a file, serves its store, takes decisions, stops cleanly."""
 
+import hmac
 import json
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 import clickhouse_connect
 import httpx
 import pytest
+from pagerduty_server import PagerDutyServer
 
 from undertow.pipelines.simulator import Scenario, generate
 from undertow.pipelines.store_lock import holder
@@ -23,12 +25,12 @@ PATIENCE_S = 90.0
 class Running:
     """A watch in a process of its own, following a file that the test writes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
         self.traffic, self.config, self.data = folder / "app.jsonl", folder / "undertow.toml", folder / "data"
         self.traffic.touch()
         self.config.write_text(
             f'data = "{self.data}"\n[ingest]\npaths = ["{self.traffic}"]\nidle_tick_s = 0.5\nallowed_lateness_s = 1\n'
-            '[store]\nlisten = "127.0.0.1:0"\ncommit_s = 0.3\n'
+            '[store]\nlisten = "127.0.0.1:0"\ncommit_s = 0.3\n' + more
         )
         self.log = folder / "log"
         self.start()
@@ -66,6 +68,13 @@ class Running:
             time.sleep(0.1)
         return status
 
+    def wait_for_none(self, name: str) -> None:
+        """Wait until a number of the status is 0."""
+        until = time.monotonic() + PATIENCE_S
+        while self.status()[name]:
+            assert time.monotonic() < until, f"{name} does not end"
+            time.sleep(0.1)
+
     def wait_for_row(self, query: str) -> None:
         """Wait until the query counts something."""
         until = time.monotonic() + PATIENCE_S
@@ -80,9 +89,26 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def pagerduty() -> Iterator[PagerDutyServer]:
+    """Where the watch pages."""
+    with PagerDutyServer(time.time) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, pagerduty: PagerDutyServer) -> Iterator[Running]:
     """A watch that has read an incident: refusals rise after an hour. Each test stands alone, on any worker."""
-    watch = Running(tmp_path_factory.mktemp("run"))
+    key = "0123456789abcdef0123456789abcdef"
+    paging = f'[alerts.pagerduty]\nrouting_key = "{key}"\nurl = "{pagerduty.url}"\nwebhook_secret = "s3cret"\n'
+    watch = Running(tmp_path_factory.mktemp("run"), paging)
+    try:
+        _with_an_incident(watch)
+        yield watch
+    finally:
+        watch.end()
+
+
+def _with_an_incident(watch: Running) -> None:
     start = time.time() - 5400  # an hour and a half that ends now
     scenario = Scenario(seed=4, start=start, duration_s=5300, rate_per_s=6).plant("refusal_creep", after_s=3000)
     with watch.traffic.open("ab") as file:
@@ -91,8 +117,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     watch.wait_for("records", lines)
     watch.wait_for("open_incidents", 1)
     watch.wait_for_row("SELECT count() AS n FROM incidents WHERE state = 'paged'")
-    yield watch
-    watch.end()
 
 
 def test_what_was_written_is_read_judged_and_stored(running: Running) -> None:
@@ -139,6 +163,31 @@ def test_the_monitors_own_numbers_are_there_for_prometheus(running: Running) -> 
     assert httpx.get(f"{running.url}/healthz").status_code == 200
 
 
+def test_the_page_and_the_version_behind_it_reach_on_call(running: Running, pagerduty: PagerDutyServer) -> None:
+    """One incident, told anew at most as its severity grows, and on the service's timeline the prompt behind it."""
+    running.wait_for_none("undelivered")
+    assert {alert.dedup_key.split("/")[1] for alert in pagerduty.alerts} == {
+        pagerduty.alerts[0].dedup_key.split("/")[1]
+    }
+    assert "answers that refuse" in pagerduty.alerts[0].events[0]["payload"]["summary"]
+    told = [event["payload"]["custom_details"] for event in pagerduty.changes]
+    assert [(each["dimension"], each["value"]) for each in told if each["value"] == "v48"] == [
+        ("prompt_version", "v48")
+    ]
+
+
+def test_a_silence_is_set_listed_and_lifted(running: Running) -> None:
+    """It needs an end, and says which incidents it is about."""
+    told = json.loads(
+        running.command("silence", "load test", "--hours", "2", "--service", "pay*", "--by", "anna").stdout
+    )
+    assert (told["about"], told["by"]) == ("service pay*", "anna")
+    assert told["id"] in running.command("silences").stdout
+    assert json.loads(running.command("lift", told["id"]).stdout) == {"lifted": told["id"]}
+    assert running.command("silences").stdout == "no silence holds now\n"
+    assert "a silence needs an end" in running.command("silence", "for ever").stderr
+
+
 def test_a_declared_deployment_is_a_version_seen(running: Running) -> None:
     """`undertow deploy` becomes a suspect for what shifts around it."""
     told = running.command("deploy", "prompt v50", "--service", "support", "--environment", "prod")
@@ -146,12 +195,22 @@ def test_a_declared_deployment_is_a_version_seen(running: Running) -> None:
     running.wait_for_row("SELECT count() AS n FROM versions WHERE declared = 'prompt v50'")
 
 
-def test_a_false_page_is_marked_and_closed(running: Running) -> None:
-    """`undertow false` resolves the incident; a second time there is none to resolve."""
-    open_ones = json.loads(running.command("sql", "--json", "SELECT id FROM incidents WHERE state = 'paged'").stdout)
-    told = running.command("false", open_ones["id"])
-    assert json.loads(told.stdout) == {"incident": open_ones["id"], "resolution": "false"}
-    again = running.command("false", open_ones["id"])
+def test_what_on_call_does_elsewhere_and_here_is_the_life_of_the_incident(
+    running: Running, pagerduty: PagerDutyServer
+) -> None:
+    """An acknowledgement comes back from PagerDuty, `undertow false` resolves, a second time there is nothing to do."""
+    key = pagerduty.alerts[-1].dedup_key
+    incident = key.split("/")[1]
+    agent = {"type": "user_reference", "summary": "Anna"}
+    event = {"event_type": "incident.acknowledged", "agent": agent, "data": {"incident_key": key}}
+    body = json.dumps({"event": event}).encode()
+    header = {"X-PagerDuty-Signature": "v1=" + hmac.new(b"s3cret", body, "sha256").hexdigest()}
+    told = httpx.post(f"{running.url}/hooks/pagerduty", content=body, headers=header, timeout=PATIENCE_S)
+    assert told.json() == {"incident": incident, "state": "acknowledged"}
+    running.wait_for_row("SELECT count() AS n FROM incidents WHERE state = 'acknowledged'")
+    assert "acknowledged by Anna" in running.command("explain", incident).stdout
+    assert json.loads(running.command("false", incident).stdout) == {"incident": incident, "resolution": "false"}
+    again = running.command("false", incident)
     assert (again.returncode, again.stdout) == (2, "")
     assert "no incident" in again.stderr
 

@@ -8,11 +8,12 @@ from typing import Any
 import httpx
 import pytest
 from alert_samples import change, incident, series, verdict
-from pagerduty_server import problems
+from pagerduty_server import change_problems, problems
 
-from undertow.alerts.channel import Outcome
+from undertow.alerts.channel import Outcome, announcement
 from undertow.alerts.channels.pagerduty import PagerDuty
-from undertow.alerts.incident import Change, ChangeKind, Severity, tell
+from undertow.alerts.incident import Change, ChangeKind, Severity, Version, tell
+from undertow.alerts.links import Link, Links
 
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -24,7 +25,7 @@ class Clock:
         return self.now
 
 
-def sent(*changes: Change) -> list[dict[str, Any]]:
+def sent(*changes: Change, links: Links | None = None, calls: int | None = None) -> list[dict[str, Any]]:
     """The events that the changes become, each one checked against the documented rules."""
     bodies: list[bytes] = []
 
@@ -33,11 +34,11 @@ def sent(*changes: Change) -> list[dict[str, Any]]:
         bodies.append(request.content)
         return httpx.Response(202, json={"status": "success"})
 
-    channel = PagerDuty(KEY, Clock(), transport=httpx.MockTransport(take))
+    channel = PagerDuty(KEY, Clock(), links=links, transport=httpx.MockTransport(take))
     assert {channel.send(c).outcome for c in changes} == {Outcome.DELIVERED}
     assert max(len(body) for body in bodies) <= 512_000
     events: list[dict[str, Any]] = [json.loads(body) for body in bodies]
-    assert [problems(event) for event in events] == [[]] * len(changes)
+    assert [problems(event) for event in events] == [[]] * (calls or len(changes))
     return events
 
 
@@ -61,6 +62,75 @@ def test_one_dedup_key_for_the_whole_life_of_an_incident() -> None:
     assert [event["event_action"] for event in events] == ["trigger", "trigger", "resolve"]
     assert len({event["dedup_key"] for event in events}) == 1
     assert set(events[2]) == {"routing_key", "event_action", "dedup_key"}
+
+
+def test_an_escalation_opens_a_new_alert_before_it_ends_the_old_one() -> None:
+    grave = change(ChangeKind.ESCALATE, revision=2, severity=Severity.CRITICAL)
+    events = sent(change(), grave, change(ChangeKind.RESOLVE, revision=3, step=1), calls=4)
+    first = "undertow/0000000000000000"
+    told = [(event["event_action"], event["dedup_key"]) for event in events]
+    assert told == [("trigger", first), ("trigger", f"{first}/1"), ("resolve", first), ("resolve", f"{first}/1")]
+    assert events[1]["payload"]["severity"] == "critical"
+
+
+def test_an_escalation_of_which_half_was_taken_is_told_again() -> None:
+    answers = iter([202, 503, 202, 202])
+    channel = PagerDuty(KEY, Clock(), transport=httpx.MockTransport(lambda _: httpx.Response(next(answers))))
+    grave = change(ChangeKind.ESCALATE, revision=2)
+    assert [channel.send(grave).outcome for _ in range(2)] == [Outcome.RETRY, Outcome.DELIVERED]
+
+
+def test_an_acknowledge_needs_only_its_key() -> None:
+    _, event = sent(change(), change(ChangeKind.ACKNOWLEDGE, revision=2))
+    assert event == {"routing_key": KEY, "event_action": "acknowledge", "dedup_key": "undertow/0000000000000000"}
+
+
+def test_links_and_pictures_go_with_a_trigger() -> None:
+    links = Links([Link("Runbook", "https://e.org/{service}")], [Link("Chart", "https://e.org/{id}.png")])
+    event, resolve = sent(change(), change(ChangeKind.RESOLVE, revision=2), links=links)
+    assert event["links"] == [{"href": "https://e.org/support", "text": "Runbook"}]
+    assert event["images"] == [{"src": "https://e.org/0000000000000000.png", "alt": "Chart"}]
+    assert not {"links", "images"} & set(resolve)
+
+
+def announced(version: Version, clock: Clock | None = None) -> dict[str, Any]:
+    bodies: list[bytes] = []
+
+    def take(request: httpx.Request) -> httpx.Response:
+        assert str(request.url) == "https://events.pagerduty.com/v2/change/enqueue"
+        bodies.append(request.content)
+        return httpx.Response(202)
+
+    channel = PagerDuty(KEY, clock or Clock(), transport=httpx.MockTransport(take))
+    assert channel.announce(announcement(version)).outcome is Outcome.DELIVERED
+    event: dict[str, Any] = json.loads(bodies[0])
+    assert change_problems(event) == []
+    return event
+
+
+def test_a_first_seen_version_is_a_change_event() -> None:
+    event = announced(Version("prompt_version", "v48", 1_790_000_000.0, "support", "prod", "shorter answers"))
+    assert event["payload"] == {
+        "summary": "support/prod: prompt_version=v48 first seen 2026-09-21 14:13:20 UTC: shorter answers",
+        "source": "support/prod",
+        "timestamp": "2026-09-21T14:13:20.000Z",
+        "custom_details": {"dimension": "prompt_version", "value": "v48", "declared": "shorter answers"},
+    }
+
+
+def test_a_change_event_keeps_to_the_limits() -> None:
+    event = announced(Version("config", "x" * 3000, float("nan"), "s" * 900))
+    assert (len(event["payload"]["summary"]), len(event["payload"]["source"])) == (1024, 255)
+    assert "timestamp" not in event["payload"]
+
+
+def test_announcements_leave_half_of_the_calls_to_pages() -> None:
+    channel = PagerDuty(KEY, Clock(), transport=httpx.MockTransport(lambda _: httpx.Response(202)))
+    version = announcement(Version("model", "m", 0.0, "s"))
+    told = [channel.announce(version).outcome for _ in range(60)]
+    assert told == [Outcome.DELIVERED] * 50 + [Outcome.DEFERRED] * 10
+    pages = [channel.send(change()).outcome for _ in range(60)]
+    assert pages == [Outcome.DELIVERED] * 50 + [Outcome.DEFERRED] * 10
 
 
 @pytest.mark.parametrize("severity", Severity)

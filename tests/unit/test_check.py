@@ -134,7 +134,7 @@ def test_settings_are_explained_without_their_secrets() -> None:
         '[store]\nurl = "http://user:p-789@db:8123/u"\n[budget]\nnotify = "shadow"\n'
     )
     text = "\n".join(explain_settings(settings))
-    for told in ("a.jsonl", "PagerDuty, webhook, console", "recorded, not sent", "http://db:8123/u", "refusal_rate"):
+    for told in ("a.jsonl", "pagerduty, webhook, console", "recorded, not sent", "http://db:8123/u", "refusal_rate"):
         assert told in text
     for secret in ("k-123", "w-456", "p-789"):
         assert secret not in text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -119,12 +118,21 @@ class TestTelling:
         assert (update.kind, update.incident.id) == (UPDATE, trigger.incident.id)
         assert len(update.incident.verdicts) == 3
 
-    def test_severity_rises_by_an_update_and_never_falls(self) -> None:
+    def test_a_severity_that_grows_notifies_under_a_new_key_and_never_falls(self) -> None:
         incidents, (trigger,) = paged(verdict(after=0.05))
-        assert trigger.incident.severity is Severity.ERROR
+        assert (trigger.incident.severity, trigger.incident.keys) == (
+            Severity.ERROR,
+            [f"undertow/{trigger.incident.id}"],
+        )
         (worse,) = incidents.apply([verdict(at=T0 + 60, after=0.2)], NOTHING, T0 + 60)
         (better,) = incidents.apply([verdict(at=T0 + 90, after=0.04)], NOTHING, T0 + 90)
-        assert [worse.kind, worse.incident.severity, better.incident.severity] == [UPDATE, "critical", "critical"]
+        assert kinds([worse, better]) == [ChangeKind.ESCALATE, UPDATE]
+        assert [change.incident.severity for change in (worse, better)] == ["critical", "critical"]
+        assert worse.incident.keys == better.incident.keys == [*trigger.incident.keys, f"{trigger.incident.keys[0]}/1"]
+
+    def test_what_a_metric_weighs_decides_how_loudly_it_is_told(self) -> None:
+        _, (trigger,) = paged(verdict(), config=IncidentsConfig(weights={"refusal_rate": 0.0}))
+        assert trigger.incident.severity is Severity.WARNING
 
     def test_a_change_holds_what_was_known_when_it_was_told(self) -> None:
         incidents, (trigger,) = paged(verdict())
@@ -252,6 +260,25 @@ class TestStorm:
         assert (change.kind, change.at, change.incident.service) == (RESOLVE, hour_end, "undertow")
         assert all(cause["resolved"] for cause in change.incident.causes)
 
+    def test_the_summary_notifies_again_when_what_it_lists_is_graver(self) -> None:
+        incidents = Incidents(IncidentsConfig(pages_per_hour=1))
+        mild = [verdict(series(service=f"s{n}"), after=0.05) for n in range(3)]
+        incidents.apply(mild, NOTHING, T0)
+        told = [change for change in incidents.tick(T0 + 30) if not change.silent]
+        assert kinds(told) == [TRIGGER, TRIGGER, UPDATE]
+        listed = next(incident for incident in incidents.open if incident.summary)
+        grave = verdict(listed.verdicts[0].series, at=T0 + 60, after=0.5)
+        (again,) = (change for change in incidents.apply([grave], NOTHING, T0 + 60) if not change.silent)
+        assert (again.kind, again.incident.severity) == (ChangeKind.ESCALATE, "critical")
+        assert again.incident.keys[:-1] == told[1].incident.keys
+
+    def test_an_escalation_takes_a_place_in_its_hour(self) -> None:
+        incidents, _ = paged(verdict(after=0.05), config=IncidentsConfig(pages_per_hour=2))
+        incidents.apply(
+            [verdict(at=T0 + 40, after=0.5), verdict(series(service="other"), at=T0 + 40)], NOTHING, T0 + 40
+        )
+        assert kinds(change for change in incidents.tick(T0 + 70) if change.silent) == [TRIGGER]
+
     def test_the_next_hour_pages_again(self) -> None:
         incidents, _ = self.storm(5)
         later = T0 + 3600
@@ -339,7 +366,7 @@ class TestDeterminism:
             build(IncidentsConfig(), IncidentsState(version=99))
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(IncidentsConfig)])
+@pytest.mark.parametrize("name", ["hold_s", "join_s", "pages_per_hour", "expiry_s"])
 @pytest.mark.parametrize("value", [-1, float("nan")])
 def test_a_configuration_that_makes_no_sense_is_refused_by_name(name: str, value: float) -> None:
     wrong: Any = {name: value}

@@ -14,7 +14,7 @@ from alert_samples import change
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undertow.alerts.incident import ChangeKind
+from undertow.alerts.incident import Change, ChangeKind
 from undertow.alerts.outbox import Counts, Entry, Outbox, OutboxError, backoff_s
 
 TRIGGER, UPDATE, RESOLVE = ChangeKind.TRIGGER, ChangeKind.UPDATE, ChangeKind.RESOLVE
@@ -30,6 +30,11 @@ def outbox(tmp_path: Path) -> Iterator[Outbox]:
 
 def entry(attempts: int = 0, revision: int = 1) -> Entry:
     return Entry(1, "pagerduty", change(revision=revision), attempts, NOW)
+
+
+def about(entry: Entry) -> Change:
+    assert isinstance(entry.change, Change)
+    return entry.change
 
 
 def due(outbox: Outbox, now: float = NOW, channel: str = "pagerduty") -> list[str]:
@@ -62,25 +67,25 @@ def test_a_later_change_waits_for_the_earlier_one_of_its_incident(outbox: Outbox
     enqueue(outbox, TRIGGER, UPDATE, RESOLVE)
     enqueue(outbox, TRIGGER, number=1)
     first, other = outbox.due(NOW, "pagerduty")
-    assert (first.change.kind, other.change.incident.id) == (TRIGGER, change(number=1).incident.id)
+    assert (about(first).kind, about(other).incident.id) == (TRIGGER, change(number=1).incident.id)
     outbox.retry(first, NOW, "503")
     assert due(outbox) == [other.change.id]
-    (again,) = [e for e in outbox.due(NOW + 300, "pagerduty") if e.change.incident.id == first.change.incident.id]
+    (again,) = [e for e in outbox.due(NOW + 300, "pagerduty") if about(e).incident.id == about(first).incident.id]
     outbox.delivered(again, NOW)
-    assert [e.change.kind for e in outbox.due(NOW, "pagerduty")] == [TRIGGER, UPDATE]
+    assert [about(e).kind for e in outbox.due(NOW, "pagerduty")] == [TRIGGER, UPDATE]
 
 
 def test_channels_do_not_wait_for_one_another(outbox: Outbox) -> None:
     enqueue(outbox, TRIGGER, RESOLVE)
     enqueue(outbox, TRIGGER, RESOLVE, channel="webhook")
     outbox.delivered(outbox.due(NOW, "webhook")[0], NOW)
-    assert [e.change.kind for name in ("pagerduty", "webhook") for e in outbox.due(NOW, name)] == [TRIGGER, RESOLVE]
+    assert [about(e).kind for name in ("pagerduty", "webhook") for e in outbox.due(NOW, name)] == [TRIGGER, RESOLVE]
 
 
 def test_new_pages_go_before_news_of_old_ones(outbox: Outbox) -> None:
     enqueue(outbox, RESOLVE, number=0)
     enqueue(outbox, TRIGGER, number=1)
-    assert [e.change.kind for e in outbox.due(NOW, "pagerduty")] == [TRIGGER, RESOLVE]
+    assert [about(e).kind for e in outbox.due(NOW, "pagerduty")] == [TRIGGER, RESOLVE]
 
 
 def test_only_updates_are_collapsed_into_the_newest(outbox: Outbox) -> None:
@@ -204,7 +209,7 @@ def test_whatever_the_answers_each_incident_is_told_in_order(steps: list[tuple[i
         found = box.due(now, "pagerduty")
         if found:
             one = found[pick % len(found)]
-            told.setdefault(one.change.incident.id, []).append(one.change.incident.revision)
+            told.setdefault(about(one).incident.id, []).append(about(one).incident.revision)
             if answer == "deliver":
                 box.delivered(one, now)
             elif answer == "refuse":
@@ -239,6 +244,29 @@ def test_entries_survive_a_kill(tmp_path: Path) -> None:
     box.close()
 
 
+def test_what_comes_after_a_page_that_is_held_back_is_held_back_with_it(outbox: Outbox) -> None:
+    enqueue(outbox, TRIGGER)
+    outbox.hold(outbox.due(NOW, "pagerduty")[0], NOW + 50, "silenced")
+    outbox.enqueue(change(RESOLVE, revision=2), ["pagerduty"], NOW)
+    assert outbox.counts(NOW) == Counts(silenced=2)
+    assert (due(outbox, NOW + 49), outbox.next_due("pagerduty")) == ([], NOW + 50)
+    (page,) = outbox.due(NOW + 50, "pagerduty")
+    assert (page.held, page.over, page.since) == ("silenced", True, NOW + 50)
+
+
+def test_what_was_told_stands_until_a_resolve_waits_or_is_told(outbox: Outbox) -> None:
+    enqueue(outbox, TRIGGER, UPDATE)
+    enqueue(outbox, TRIGGER, number=1)
+    for _ in range(2):
+        for entry in outbox.due(NOW, "pagerduty"):
+            outbox.delivered(entry, NOW)
+    standing = [change(UPDATE, revision=2), change(number=1)]
+    assert [c.id for c in outbox.standing("pagerduty")] == [c.id for c in standing]
+    assert outbox.standing("webhook") == []
+    outbox.enqueue(change(RESOLVE, revision=3), ["pagerduty"], NOW)
+    assert [c.id for c in outbox.standing("pagerduty")] == [change(number=1).id]
+
+
 class TestFiles:
     def test_every_commit_is_synced(self, outbox: Outbox) -> None:
         assert outbox._db.execute("PRAGMA synchronous").fetchone() == (2,)
@@ -256,13 +284,32 @@ class TestFiles:
         with pytest.raises(OutboxError, match="file is not a database"):
             Outbox(tmp_path / "x")
 
+    def test_an_outbox_of_the_first_schema_is_taken_over_and_old_refusals_stay_old(self, tmp_path: Path) -> None:
+        path = tmp_path / "outbox.sqlite"
+        box = Outbox(path)
+        enqueue(box, TRIGGER)
+        enqueue(box, TRIGGER, number=1)
+        box.refused(box.due(NOW, "pagerduty")[0], NOW, "400")
+        box.close()
+        db = sqlite3.connect(path)
+        db.execute("DROP INDEX late")
+        for column in ("held_until", "held", "fell_back"):
+            db.execute(f"ALTER TABLE entries DROP COLUMN {column}")
+        db.execute("PRAGMA user_version = 1")
+        db.close()
+        box = Outbox(path)
+        assert due(box) == [change(number=1).id]
+        assert [late.change_id for late in box.fall_back(NOW + 1000, 900, "email")] == [change(number=1).id]
+        assert due(box, NOW + 1000, "email") == [change(number=1).id]
+        box.close()
+
     def test_a_newer_schema_is_refused_with_both_versions(self, tmp_path: Path) -> None:
         path = tmp_path / "outbox.sqlite"
         Outbox(path).close()
         db = sqlite3.connect(path)
         db.execute("PRAGMA user_version = 9")
         db.close()
-        with pytest.raises(OutboxError, match="schema version 9, this program knows 1; run the newer program"):
+        with pytest.raises(OutboxError, match="schema version 9, this program knows 2; run the newer program"):
             Outbox(path)
 
     def test_a_change_is_put_up_for_all_channels_or_none(self, outbox: Outbox) -> None:

@@ -1,4 +1,4 @@
-"""Which verdict speaks, which way it hurts, and how loudly."""
+"""Which verdict speaks, and which way it hurts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from alert_samples import series, verdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.alerts.incident import Severity
-from undertow.alerts.ranking import effect, harmful, lead, ranked, severity, without_repeats
+from undertow.alerts.ranking import effect, harmful, lead, ranked, without_repeats
 from undertow.drift.metrics import METRICS
 from undertow.drift.verdict import Estimate, Verdict
 
@@ -69,29 +68,6 @@ class TestLead:
 )
 def test_harm_is_the_metric_s_own_direction(metric: str, before: float, after: float, hurts: bool) -> None:
     assert harmful(one(metric, before, after)) is hurts
-
-
-@pytest.mark.parametrize(
-    ("verdicts", "said"),
-    [
-        ([one("latency", 2.0, 0.9)], Severity.WARNING),
-        ([one("refusal_rate", 0.02, 0.05)], Severity.ERROR),
-        ([one("refusal_rate", 0.02, 0.08)], Severity.CRITICAL),
-        ([one("refusal_rate", 0.08, 0.02)], Severity.CRITICAL),
-        ([one("refusal_rate", 0.0001, 0.002)], Severity.ERROR),
-        ([one("refusal_rate", 0.0, 0.02)], Severity.CRITICAL),
-        ([one("output_length", 800, 1500)], Severity.ERROR),
-        ([one("output_length", 800, 1600)], Severity.CRITICAL),
-        ([one("output_length", 800, 400)], Severity.CRITICAL),
-        ([one("output_length", 800, 900), one("output_tokens", 80, 90)], Severity.ERROR),
-        ([one("output_length", 800, 900), one("output_tokens", 80, 90), one("latency", 1, 1.2)], Severity.CRITICAL),
-        ([one("output_length", 8, 9), one("output_length.high", 0.01, 0.03), one("latency", 1, 1.2)], Severity.ERROR),
-        ([one("refusal_rate", 0.02, 0.5, kind="notice"), one("latency", 2.0, 0.9)], Severity.WARNING),
-    ],
-)
-def test_severity(verdicts: list[Verdict], said: Severity) -> None:
-    """Large or many: critical; no harm: warning; else error; notices and tails of a metric do not add to it."""
-    assert severity(verdicts) is said
 
 
 def test_a_metric_speaks_before_its_own_tails() -> None:

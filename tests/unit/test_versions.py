@@ -183,3 +183,37 @@ def test_order_batching_and_restarts_change_nothing(events: list[Interaction], r
     for versions in (pieces, whole):
         versions.baseline_s = 5.0
     assert pieces.first_seen_between("s", "", 0.0, 50.0) == whole.first_seen_between("s", "", 0.0, 50.0)
+
+
+def test_an_arrival_is_told_once_and_the_start_of_a_service_is_none() -> None:
+    versions = Versions(baseline_s=60.0)
+    versions.observe([call(0.0, model="m0"), call(30.0, model="m1")])
+    assert versions.arrivals() == []
+    versions.observe([call(100.0, model="m2"), call(99.0, model="m2"), call(120.0, model="m0")])
+    assert [(v.service, v.dimension, v.value, v.first_seen) for v in versions.arrivals()] == [
+        ("s", "model", "m2", 99.0)
+    ]
+    versions.observe([call(130.0, model="m2")])
+    assert versions.arrivals() == []
+
+
+def test_what_is_declared_arrives_whenever_it_does() -> None:
+    versions = Versions()
+    versions.observe([call(0.0, kind=Kind.CHANGE, output="prompt v48")])
+    assert [(v.dimension, v.declared) for v in versions.arrivals()] == [("change", "prompt v48")]
+
+
+def test_a_part_that_differs_from_call_to_call_does_not_flood_those_who_are_told() -> None:
+    versions = Versions(baseline_s=60.0, max_arrivals=3)
+    versions.observe([call(float(t), prompt_version=f"v{t}") for t in range(0, 7200, 100)])
+    told = [v.first_seen for v in versions.arrivals()]
+    assert told == [100.0, 200.0, 300.0, 3600.0, 3700.0, 3800.0]
+    assert versions.unannounced == 71 - 6
+
+
+def test_arrivals_are_counted_for_two_days_of_event_time() -> None:
+    versions = Versions(baseline_s=60.0)
+    for hour in range(200):
+        versions.observe([call(3600.0 * hour, prompt_version=f"v{hour}")])
+        versions.arrivals()
+    assert len(versions._announced) <= 48
