@@ -143,7 +143,7 @@ def test_a_change_is_paged_through_an_incident_and_accepting_it_pins_the_week_th
     (incident, *_) = [
         one for one in mine.incidents.open if any(verdict.detector == "pinned" for verdict in one.verdicts)
     ]
-    mine.decide(incident.id, "accepted", START + 15 * DAY, "longer answers are wanted", "ada")
+    mine.decide(incident.id, "accepted", START + 15 * DAY, "ada", "longer answers are wanted")
     _, accepted = status_of_pins(mine.monitor.pins(), START + 15 * DAY)
     assert (accepted["held"], accepted["by"], accepted["reason"]) == (False, "ada", "longer answers are wanted")
     assert accepted["source"] == "2026-03-15..2026-03-21"
