@@ -1,0 +1,131 @@
+"""The scorecard as a document: Markdown, with a drawing beside the tables that have one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from scorecard.section import Bar, Goal, Row, Section, Size
+from undertow.dashboards.markup import Markup, tag
+
+__all__ = ["figure", "markdown", "write"]
+
+_INTRO = """# Scorecard
+
+Written by `make scorecard`, from fixed seeds. Square brackets are 95 % intervals: of means by the normal law, of counts
+by the Poisson law, of shares by Clopper and Pearson. D* = (ln(ARL·I₀) − 1)/I₁, with I₀ = KL(before‖after) and I₁ =
+KL(after‖before), is what Page's CUSUM needs that knows both levels (Siegmund's approximation): nobody who must learn a
+level and watch both directions reaches 1. *Ours* always takes its threshold from the formula ln(N/b) and is tuned to
+nothing here. All traffic is simulated unless a table says otherwise.
+"""
+
+
+def write(folder: Path, parts: Sequence[tuple[Section, Sequence[Row]]], size: Size) -> Path:
+    """Write the document and its figures; return its path."""
+    for section, rows in parts:
+        bars = [bar for row in rows for bar in row.bars]
+        if section.figure and bars:
+            (folder / _figure_name(section)).write_text(figure(section.figure, bars))
+    path = folder / "scorecard.md"
+    path.write_text(markdown(parts, size))
+    return path
+
+
+def markdown(parts: Sequence[tuple[Section, Sequence[Row]]], size: Size) -> str:
+    """Return the whole document."""
+    goals = [goal for section, rows in parts for goal in section.goals(rows)]
+    blocks = [_INTRO]
+    if size.quick:
+        blocks.append("**This is the quick form: it shows that the scorecard runs, not how good anything is.**\n")
+    return "\n".join([*blocks, *_goals(goals), *(_section(section, rows) for section, rows in parts)])
+
+
+def _goals(goals: Sequence[Goal]) -> list[str]:
+    met = sum("missed" not in goal.verdict for goal in goals)
+    table = _table(
+        ("goal", "bound", "measured", ""),
+        [(goal.name, goal.bound(), str(goal.measured), goal.verdict) for goal in goals],
+    )
+    reasons: dict[str, list[str]] = {}
+    for goal in goals:
+        if "missed" in goal.verdict and goal.reason:
+            reasons.setdefault(goal.reason, []).append(goal.name)
+    short = [f"- {'; '.join(names)}: {reason}." for reason, names in reasons.items()]
+    why = ["Where it falls short, and why:\n", *short, ""] if short else []
+    return [f"## Goals: {met} of {len(goals)} met\n", table, *why]
+
+
+def _section(section: Section, rows: Sequence[Row]) -> str:
+    drawn = (
+        f"\n![{section.figure}]({_figure_name(section)})\n" if section.figure and any(row.bars for row in rows) else ""
+    )
+    return f"## {section.title}\n\n{section.text}\n\n{_table(section.header, [row.cells for row in rows])}{drawn}"
+
+
+def _figure_name(section: Section) -> str:
+    return f"scorecard-{section.name.replace(' ', '-')}.svg"
+
+
+_BAR = "\\|"  # inside a table
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', _BAR) for cell in cells)} |" for cells in lines) + "\n"
+
+
+# -- figures ----------------------------------------------------------------------------------------------------------
+
+_LEFT, _WIDTH, _ROW, _TOP = 290.0, 760.0, 20.0, 44.0
+_STYLE = """
+text { font: 12px system-ui, sans-serif; fill: #333 } .title { font-weight: 600 } .grid { stroke: #ddd }
+.bar { stroke: #8a8f98; stroke-width: 2 } .dot { fill: #8a8f98 } .bar.ours { stroke: #c2410c }
+.dot.ours { fill: #c2410c }
+@media (prefers-color-scheme: dark) { text { fill: #ddd } .grid { stroke: #444 } }
+"""
+
+
+def figure(title: str, bars: Sequence[Bar]) -> str:
+    """Return an SVG of values with their intervals, on a logarithmic scale where they span decades."""
+    finite = [part for bar in bars for part in bar.measured if 0 < part < math.inf]
+    low, high = min(finite, default=0.1), max(finite, default=1.0)
+    logarithmic = high / low > 20 and all(bar.measured.value > 0 for bar in bars)
+    edges = _edges(low, high) if logarithmic else (0.0, high)
+
+    def x(value: float) -> float:
+        clipped = min(max(value, edges[0]), edges[1])
+        span = [math.log(part) for part in (clipped, *edges)] if logarithmic else [clipped, *edges]
+        return round(_LEFT + (_WIDTH - _LEFT - 20) * (span[0] - span[1]) / (span[2] - span[1] or 1), 1)
+
+    bottom = _TOP + _ROW * len(bars)
+    parts = [tag("style", Markup(_STYLE)), tag("text", title, class_="title", x=10, y=18)]
+    for mark in _ticks(edges, logarithmic):
+        parts.append(tag("line", class_="grid", x1=x(mark), x2=x(mark), y1=_TOP - 8, y2=bottom))
+        parts.append(tag("text", f"{mark:g}", x=x(mark), y=_TOP - 12, text_anchor="middle"))
+    for number, bar in enumerate(bars):
+        parts += _bar(
+            bar, x(bar.measured.low), x(bar.measured.value), x(bar.measured.high), _TOP + _ROW * (number + 0.5)
+        )
+    return tag("svg", *parts, xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {_WIDTH:g} {bottom + 10:g}", role="img")
+
+
+def _bar(bar: Bar, low: float, middle: float, high: float, y: float) -> list[Markup]:
+    kind = " ours" if bar.ours else ""
+    return [
+        tag("text", bar.name, x=_LEFT - 10, y=y + 4, text_anchor="end"),
+        tag("line", class_=f"bar{kind}", x1=low, x2=high, y1=y, y2=y),
+        tag("circle", class_=f"dot{kind}", cx=middle, cy=y, r=4),
+    ]
+
+
+def _edges(low: float, high: float) -> tuple[float, float]:
+    return 10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high))
+
+
+def _ticks(edges: tuple[float, float], logarithmic: bool) -> list[float]:
+    if logarithmic:
+        return [10.0**power for power in range(round(math.log10(edges[0])), round(math.log10(edges[1])) + 1)]
+    step = 10.0 ** math.floor(math.log10(edges[1]))
+    step = step / 2 if edges[1] / step < 4 else step
+    return [step * number for number in range(int(edges[1] / step) + 1)]

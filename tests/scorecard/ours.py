@@ -1,0 +1,232 @@
+"""Our detectors, driven with windows of many series at once: run lengths, delays and false pages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorecard.traffic import DAY, HOUR, WEEK, Floats, Ints, LengthTraffic, RateTraffic, Rng
+from scorecard.yardstick import Change, Measured, Shift, mean_of, run_length_of, share_of
+from undertow.drift.budget import Share
+from undertow.drift.catalogue import SERIES_METRICS
+from undertow.drift.detector import Alarm, Detector, Observation, SeriesSettings
+from undertow.drift.detectors.beta_binomial import BetaBinomial
+from undertow.drift.detectors.clipped_gaussian import ClippedGaussian
+from undertow.drift.metrics import METRICS, Family, Metric
+
+__all__ = [
+    "LENGTH",
+    "PLAIN",
+    "RATE",
+    "Delays",
+    "Kind",
+    "Watch",
+    "delays",
+    "false_pages",
+    "gaussian",
+    "independent",
+    "pages_after",
+    "rates",
+    "run_length",
+    "settings",
+    "small_change",
+    "summed",
+]
+
+_MIN_EVENTS, _STRICT_EVENTS = 2000, 200
+_CAP = 20_000  # events after which a change counts as missed
+
+Draw = Callable[[Rng, float, float, int], tuple[Ints, NDArray[np.float64] | Ints]]
+
+
+def settings(metric: Metric) -> SeriesSettings:
+    """Return what the monitor tells a detector of a metric."""
+    links = (math.log1p(metric.band), math.log(metric.page_from), math.log(metric.season))
+    return SeriesSettings(*links, harm="both", scale="log" if metric.family is Family.POSITIVE else "share")
+
+
+RATE, LENGTH = settings(METRICS["refusal_rate"]), settings(METRICS["output_length"])
+PLAIN = SeriesSettings(0.0, 0.0, 0.0, "both")  # every change counts, no daily cycle is expected
+
+
+class _Independent(BetaBinomial):
+    """Knows that events are independent, as the goals with ρ = 0 say."""
+
+    def _dispersion(self, rows: Ints, errors: float = 1.0) -> Floats:
+        return np.zeros(len(rows))
+
+
+def rates(told: SeriesSettings = RATE) -> Detector:
+    return BetaBinomial({0: told}, _MIN_EVENTS, _STRICT_EVENTS)
+
+
+def independent(told: SeriesSettings = PLAIN) -> Detector:
+    return _Independent({0: told}, _MIN_EVENTS, _STRICT_EVENTS)
+
+
+def gaussian(told: SeriesSettings = LENGTH) -> Detector:
+    return ClippedGaussian({0: told}, _MIN_EVENTS, _STRICT_EVENTS)
+
+
+class Watch:
+    """A detector, its share of the budget, and the series that it follows; `alive` says which are still shown to it."""
+
+    def __init__(self, detector: Detector, share: Share, series: int) -> None:
+        self._detector, self._share = detector, share
+        self.alive = np.ones(series, bool)
+
+    def alarms(self, at: float, width: float, events: Ints, values: Floats | Ints) -> list[Alarm]:
+        """Show a window to the series that are alive; return what it makes the detector say."""
+        return self.summaries(at, width, *summed(events, values))
+
+    def summaries(self, at: float, width: float, events: Floats, sums: Floats, squares: Floats) -> list[Alarm]:
+        """Do so with a window that is summed up already."""
+        active = self.alive & (events > 0)
+        numbers, sums = np.flatnonzero(active) * SERIES_METRICS, sums[active]
+        since = np.full(len(numbers), at)
+        columns = events[active], sums, squares[active], sums, since
+        return self._detector.observe(Observation(at, at + width, numbers, *columns, _NO_CELLS), self._share)
+
+    def show(self, at: float, width: float, events: Ints, values: Floats | Ints) -> list[tuple[int, str]]:
+        """Show a window; return which series alarm, and how."""
+        return [(alarm.series // SERIES_METRICS, alarm.kind) for alarm in self.alarms(at, width, events, values)]
+
+
+_NO_CELLS = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64)
+
+
+def summed(events: Ints, values: Floats | Ints) -> tuple[Floats, Floats, Floats]:
+    """Return events, sums and squares of a window: of hits (series,), or of values (series, most events)."""
+    if values.ndim == 1:
+        return events * 1.0, values * 1.0, values * 1.0
+    return events * 1.0, np.nansum(values, axis=1), np.nansum(values**2, axis=1)
+
+
+# -- equal run length: one event a second, no daily cycle -------------------------------------------------------------
+
+
+class Kind(NamedTuple):
+    """A way to detect: a detector, and what it is told of the metric."""
+
+    make: Callable[[SeriesSettings], Detector]
+    told: SeriesSettings
+
+    def watch(self, run_length: float, series: int) -> Watch:
+        return Watch(self.make(self.told), Share(WEEK / run_length), series)
+
+
+def _traffic(change: Change | Shift) -> Callable[[Rng, int, int, bool], Floats | Ints]:
+    if isinstance(change, Change):
+        return lambda rng, events, series, after: rng.binomial(events, change[after], series)
+    lengths, shift = LengthTraffic(sd=change.sd), math.log(change.factor)
+    return lambda rng, events, series, after: lengths.logs(rng, 0.0, np.full(series, events), shift * after)
+
+
+def run_length(kind: Kind, change: Change | Shift, nominal: float, learned: int, series: int, step: int) -> Measured:
+    """Return the events to the first alarm where nothing changes, over `nominal`; at most 2 × nominal are seen."""
+    rng, watch, draw = np.random.default_rng(21), kind.watch(nominal, series), _traffic(change)
+    exposure = alarms = 0
+    for at in range(0, int(learned + 2 * nominal), step):
+        fired = {n for n, _ in watch.show(at, step, np.full(series, step), draw(rng, step, series, False))}
+        if at >= learned:
+            exposure += step * int(watch.alive.sum())
+            alarms += len(fired)
+            watch.alive[list(fired)] = False
+    return run_length_of(exposure, alarms).scaled(1 / nominal)
+
+
+class Delays(NamedTuple):
+    """Events from the change to the alarm, of those that came; the share that did not come; what fired before."""
+
+    mean: Measured
+    missed: Measured
+    early: int
+
+
+def delays(kind: Kind, change: Change | Shift, nominal: float, learned: int, series: int, step: int = 1) -> Delays:
+    """Return how long changes take to be found after `learned` events; a miss counts as the cap in the mean."""
+    rng, watch, draw = np.random.default_rng(22), kind.watch(nominal, series), _traffic(change)
+    for at in range(0, learned, 50):
+        events = min(50, learned - at)
+        early = {n for n, _ in watch.show(at, events, np.full(series, events), draw(rng, events, series, False))}
+        if at >= learned // 2:
+            watch.alive[list(early)] = False
+    before, delay = int((~watch.alive).sum()), np.full(series, float(_CAP))
+    delay[~watch.alive] = np.nan
+    for after in range(0, _CAP, step):
+        events = np.full(series, step)
+        for number, _ in watch.show(learned + after, step, events, draw(rng, step, series, True)):
+            delay[number] = after + step
+            watch.alive[number] = False
+        if not watch.alive.any():
+            break
+    kept = delay[~np.isnan(delay)]
+    return Delays(mean_of(kept), share_of(int((kept >= _CAP).sum()), len(kept)), before)
+
+
+# -- equal budget: weeks of traffic -----------------------------------------------------------------------------------
+
+
+def false_pages(
+    kind: Kind,
+    traffic: RateTraffic | LengthTraffic,
+    weekly: float,
+    series: int,
+    budget: float,
+    learned: float,
+    watched: float = 7.0,
+) -> int:
+    """Return the pages in `watched` days over `series` series, after `learned` days that only teach."""
+    rng, width = np.random.default_rng([23, int(weekly)]), window_of(weekly)
+    watch, pages = Watch(kind.make(kind.told), Share(budget / series), series), 0
+    for at in np.arange(0.0, (learned + watched) * DAY, width).tolist():
+        shown = watch.show(at, width, *traffic.draw(rng, at, weekly * width / WEEK, series))
+        if at >= learned * DAY:
+            pages += sum(how == "page" for _, how in shown)
+    return pages
+
+
+def window_of(weekly: float) -> float:
+    """Return the width of windows in seconds: a minute for busy series, an hour for those of a few events a day."""
+    return 60.0 if weekly > 100_000 else 600.0 if weekly > 1000 else HOUR
+
+
+def small_change(
+    kind: Kind, before: RateTraffic | LengthTraffic, after: RateTraffic | LengthTraffic, series: int, days: float
+) -> dict[str, set[int]]:
+    """Return which series paged and which got a notice in `days` after a change, at 600,000 events a week.
+
+    As many days, with nothing but the level of before, teach.
+    """
+    rng, weekly, width = np.random.default_rng(24), 600_000.0, 60.0
+    watch = Watch(kind.make(kind.told), Share(1 / 1000), series)
+    found: dict[str, set[int]] = {"page": set(), "notice": set(), "recovered": set()}
+    for at in np.arange(0.0, 2 * days * DAY, width).tolist():
+        traffic = before if at < days * DAY else after
+        for number, how in watch.show(at, width, *traffic.draw(rng, at, weekly * width / WEEK, series)):
+            if at >= days * DAY:
+                found[how].add(number)
+    return found
+
+
+def pages_after(
+    kind: Kind, before: RateTraffic, after: RateTraffic, weekly: float, series: int, budget: float, change: float
+) -> Floats:
+    """Return the seconds from `change` to each series' first page, infinity where there was none in the week."""
+    rng, width = np.random.default_rng(25), 600.0
+    watch = Watch(kind.make(kind.told), Share(budget / 1000), series)
+    delay = np.full(series, np.inf)
+    for at in np.arange(0.0, change + WEEK, width).tolist():
+        traffic = before if at < change else after
+        shown = watch.show(at, width, *traffic.draw(rng, at, weekly * width / WEEK, series))
+        if at >= change:
+            for number, how in shown:
+                delay[number] = min(delay[number], at + width - change if how == "page" else np.inf)
+            watch.alive &= np.isinf(delay)
+            if not watch.alive.any():
+                break
+    return delay
