@@ -10,16 +10,18 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 
-from scorecard import abrupt, budget, document, nulls, others, real, rivals
+from scorecard import abrupt, budget, curves, document, nulls, others, real, rivals
 from scorecard.section import FULL, QUICK, Job, Row, Section, Size
+from scorecard.yardstick import Change, Shift
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
 CORES = 2
+_TUNED_ON = (100, 40)  # streams: of the fast and of the slow
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -29,13 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", default="", help="tables whose name contains this; then nothing is written")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the shared data sets")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs")
+    parser.add_argument("--cores", type=int, default=CORES)
     asked = parser.parse_args(arguments)
     size = QUICK if asked.quick else FULL
     if asked.what == "tune":
-        tune(asked.only)
+        tune(asked.only, asked.cores)
         return
     chosen = [section for section in sections(size, asked.data) if asked.only in section.name]
-    parts = list(measured(chosen, 1 if asked.quick else CORES))
+    parts = list(measured(chosen, 1 if asked.quick else asked.cores))
     if asked.only:
         sys.stdout.write(document.markdown(parts, size))
     else:
@@ -44,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def sections(size: Size, data: Path) -> list[Section]:
     """Return all tables; those of real data only where they are there."""
-    found = [*abrupt.sections(size), *budget.sections(size), *nulls.sections(size), *others.sections(size)]
+    found = [section for part in (abrupt, budget, nulls, curves, others) for section in part.sections(size)]
     if not data.exists():
         sys.stderr.write(f"no data in {data}: the tables of real data are left out; --data names another folder\n")
         return [section for section in found if section.name != "embeddings"]
@@ -73,24 +76,26 @@ def _collected(section: Section, futures: Sequence[Future[tuple[list[Row], float
     return [row for rows, _ in done for row in rows]
 
 
-def tune(only: str) -> None:
-    """Search the knobs of the detectors whose name contains `only`, and keep them."""
-    rates = sorted({change.before for change in abrupt.CHANGES} | {change.before for change in budget.CHANGES})
-    jobs: dict[str, Callable[[], float]] = {}
-    for rate in rates:
-        for rival in rivals.RIVALS.values():
-            runs = FULL.streams // 4 if rival.slow else FULL.streams
-            jobs[rivals.key(rival, rate, abrupt.SHORT)] = partial(
-                rivals.tune, rival.name, rate, abrupt.SHORT, abrupt.SHORT_LEARNED, runs
+def tune(only: str, cores: int) -> None:
+    """Search the knobs of the detectors whose name contains `only`, and keep them as they are found."""
+    jobs: dict[str, Callable[[], rivals.Found]] = {}
+    for rival in rivals.RIVALS.values():
+        changes: list[Change | Shift] = [*abrupt.CHANGES]
+        if rival.name in abrupt.ON_VALUES:
+            changes += [*abrupt.RAW, *abrupt.LOGS]
+        for change in changes:
+            jobs[rivals.key(rival, change, abrupt.SHORT)] = partial(
+                rivals.tune, rival.name, change, abrupt.SHORT, abrupt.SHORT_LEARNED, _TUNED_ON[rival.slow]
             )
-        jobs[rivals.key(rivals.RIVALS["ADWIN"], rate, FULL.long)] = partial(
-            rivals.tune, "ADWIN", rate, FULL.long, FULL.learned, FULL.streams
+    for change in abrupt.CHANGES:
+        jobs[rivals.key(rivals.RIVALS["ADWIN"], change, FULL.long)] = partial(
+            rivals.tune, "ADWIN", change, FULL.long, FULL.learned, _TUNED_ON[False]
         )
-    with ProcessPoolExecutor(CORES) as pool:
-        waiting = {name: pool.submit(job) for name, job in jobs.items() if only in name}
-        for name, future in waiting.items():
-            rivals.remember({name: future.result()})
-            sys.stderr.write(f"{name}: {future.result():.4g}\n")
+    with ProcessPoolExecutor(cores) as pool:
+        waiting = {pool.submit(job): name for name, job in jobs.items() if only in name}
+        for future in as_completed(waiting):
+            rivals.remember({waiting[future]: future.result()})
+            sys.stderr.write(f"{waiting[future]}: {future.result()}\n")
 
 
 if __name__ == "__main__":

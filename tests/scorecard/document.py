@@ -38,22 +38,24 @@ def markdown(parts: Sequence[tuple[Section, Sequence[Row]]], size: Size) -> str:
     blocks = [_INTRO]
     if size.quick:
         blocks.append("**This is the quick form: it shows that the scorecard runs, not how good anything is.**\n")
-    return "\n".join([*blocks, *_goals(goals), *(_section(section, rows) for section, rows in parts)])
-
-
-def _goals(goals: Sequence[Goal]) -> list[str]:
-    met = sum("missed" not in goal.verdict for goal in goals)
-    table = _table(
-        ("goal", "bound", "measured", ""),
-        [(goal.name, goal.bound(), str(goal.measured), goal.verdict) for goal in goals],
+    return "\n".join(
+        [
+            *blocks,
+            *_goals(goals, [section for section, _ in parts]),
+            *(_section(section, rows) for section, rows in parts),
+        ]
     )
-    reasons: dict[str, list[str]] = {}
-    for goal in goals:
-        if "missed" in goal.verdict and goal.reason:
-            reasons.setdefault(goal.reason, []).append(goal.name)
-    short = [f"- {'; '.join(names)}: {reason}." for reason, names in reasons.items()]
-    why = ["Where it falls short, and why:\n", *short, ""] if short else []
-    return [f"## Goals: {met} of {len(goals)} met\n", table, *why]
+
+
+def _goals(goals: Sequence[Goal], sections: Sequence[Section]) -> list[str]:
+    """Return the table of goals; of those that fall short it says which curve shows what the value depends on."""
+    titles = {section.name: section.title for section in sections}
+    rows = [
+        (goal.name, goal.bound(), str(goal.measured), goal.verdict, "" if goal.met else titles.get(goal.curve, ""))
+        for goal in goals
+    ]
+    table = _table(("goal", "bound", "measured", "", "what it depends on"), rows)
+    return [f"## Goals: {sum(goal.met for goal in goals)} of {len(goals)} met\n", table]
 
 
 def _section(section: Section, rows: Sequence[Row]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +39,7 @@ __all__ = [
 
 _MIN_EVENTS, _STRICT_EVENTS = 2000, 200
 _CAP = 20_000  # events after which a change counts as missed
+_TEACHING = 50  # events a window before a change
 
 Draw = Callable[[Rng, float, float, int], tuple[Ints, NDArray[np.float64] | Ints]]
 
@@ -102,27 +103,34 @@ _NO_CELLS = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64)
 def summed(events: Ints, values: Floats | Ints) -> tuple[Floats, Floats, Floats]:
     """Return events, sums and squares of a window: of hits (series,), or of values (series, most events)."""
     if values.ndim == 1:
-        return events * 1.0, values * 1.0, values * 1.0
-    return events * 1.0, np.nansum(values, axis=1), np.nansum(values**2, axis=1)
+        hits = values.astype(np.float64)
+        return events.astype(np.float64), hits, hits
+    return events.astype(np.float64), np.nansum(values, axis=1), np.nansum(values**2, axis=1)
 
 
 # -- equal run length: one event a second, no daily cycle -------------------------------------------------------------
 
 
 class Kind(NamedTuple):
-    """A way to detect: a detector, and what it is told of the metric."""
+    """A way to detect: a detector, what it is told of the metric, and the seconds from an event to the next."""
 
     make: Callable[[SeriesSettings], Detector]
     told: SeriesSettings
+    pace: float = 1.0
 
     def watch(self, run_length: float, series: int) -> Watch:
-        return Watch(self.make(self.told), Share(WEEK / run_length), series)
+        return Watch(self.make(self.told), Share(WEEK / self.pace / run_length), series)
+
+    def show(self, watch: Watch, at: int, events: int, values: Floats | Ints) -> set[int]:
+        """Show each series that is alive so many events, of which the first is number `at`; return which alarm."""
+        several = np.full(len(watch.alive), events)
+        return {number for number, _ in watch.show(at * self.pace, events * self.pace, several, values)}
 
 
 def _traffic(change: Change | Shift) -> Callable[[Rng, int, int, bool], Floats | Ints]:
     if isinstance(change, Change):
         return lambda rng, events, series, after: rng.binomial(events, change[after], series)
-    lengths, shift = LengthTraffic(sd=change.sd), math.log(change.factor)
+    lengths, shift = LengthTraffic(sd=change.sd, level=change.level), math.log(change.factor)
     return lambda rng, events, series, after: lengths.logs(rng, 0.0, np.full(series, events), shift * after)
 
 
@@ -131,7 +139,7 @@ def run_length(kind: Kind, change: Change | Shift, nominal: float, learned: int,
     rng, watch, draw = np.random.default_rng(21), kind.watch(nominal, series), _traffic(change)
     exposure = alarms = 0
     for at in range(0, int(learned + 2 * nominal), step):
-        fired = {n for n, _ in watch.show(at, step, np.full(series, step), draw(rng, step, series, False))}
+        fired = kind.show(watch, at, step, draw(rng, step, series, False))
         if at >= learned:
             exposure += step * int(watch.alive.sum())
             alarms += len(fired)
@@ -150,22 +158,20 @@ class Delays(NamedTuple):
 def delays(kind: Kind, change: Change | Shift, nominal: float, learned: int, series: int, step: int = 1) -> Delays:
     """Return how long changes take to be found after `learned` events; a miss counts as the cap in the mean."""
     rng, watch, draw = np.random.default_rng(22), kind.watch(nominal, series), _traffic(change)
-    for at in range(0, learned, 50):
-        events = min(50, learned - at)
-        early = {n for n, _ in watch.show(at, events, np.full(series, events), draw(rng, events, series, False))}
+    for at in range(0, learned, _TEACHING):
+        events = min(_TEACHING, learned - at)
+        early = kind.show(watch, at, events, draw(rng, events, series, False))
         if at >= learned // 2:
             watch.alive[list(early)] = False
-    before, delay = int((~watch.alive).sum()), np.full(series, float(_CAP))
-    delay[~watch.alive] = np.nan
+    before, delay = int((~watch.alive).sum()), np.where(watch.alive, float(_CAP), np.nan)
     for after in range(0, _CAP, step):
-        events = np.full(series, step)
-        for number, _ in watch.show(learned + after, step, events, draw(rng, step, series, True)):
+        for number in kind.show(watch, learned + after, step, draw(rng, step, series, True)):
             delay[number] = after + step
             watch.alive[number] = False
         if not watch.alive.any():
             break
     kept = delay[~np.isnan(delay)]
-    return Delays(mean_of(kept), share_of(int((kept >= _CAP).sum()), len(kept)), before)
+    return Delays(mean_of(kept.tolist()), share_of(int((kept >= _CAP).sum()), len(kept)), before)
 
 
 # -- equal budget: weeks of traffic -----------------------------------------------------------------------------------
@@ -176,17 +182,21 @@ def false_pages(
     traffic: RateTraffic | LengthTraffic,
     weekly: float,
     series: int,
-    budget: float,
+    shares: Sequence[float],
     learned: float,
     watched: float = 7.0,
-) -> int:
-    """Return the pages in `watched` days over `series` series, after `learned` days that only teach."""
+) -> list[int]:
+    """Return the pages in `watched` days over `series` series with each share, after `learned` days that only teach.
+
+    All shares see the same traffic.
+    """
     rng, width = np.random.default_rng([23, int(weekly)]), window_of(weekly)
-    watch, pages = Watch(kind.make(kind.told), Share(budget / series), series), 0
+    watches, pages = [Watch(kind.make(kind.told), Share(share), series) for share in shares], [0] * len(shares)
     for at in np.arange(0.0, (learned + watched) * DAY, width).tolist():
-        shown = watch.show(at, width, *traffic.draw(rng, at, weekly * width / WEEK, series))
-        if at >= learned * DAY:
-            pages += sum(how == "page" for _, how in shown)
+        events, values = traffic.draw(rng, at, weekly * width / WEEK, series)
+        for number, watch in enumerate(watches):
+            shown = watch.show(at, width, events, values)
+            pages[number] += sum(how == "page" for _, how in shown if at >= learned * DAY)
     return pages
 
 
@@ -214,7 +224,13 @@ def small_change(
 
 
 def pages_after(
-    kind: Kind, before: RateTraffic, after: RateTraffic, weekly: float, series: int, budget: float, change: float
+    kind: Kind,
+    before: RateTraffic | LengthTraffic,
+    after: RateTraffic | LengthTraffic,
+    weekly: float,
+    series: int,
+    budget: float,
+    change: float,
 ) -> Floats:
     """Return the seconds from `change` to each series' first page, infinity where there was none in the week."""
     rng, width = np.random.default_rng(25), 600.0

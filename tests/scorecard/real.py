@@ -20,7 +20,7 @@ from scorecard import ours
 from scorecard.ours import LENGTH, RATE, Kind, Watch
 from scorecard.rivals import RIVALS
 from scorecard.section import Goal, Row, Section, Size
-from scorecard.traffic import WEEK, Floats, Ints, LengthTraffic, RateTraffic, Rng
+from scorecard.traffic import WEEK, Floats, Ints, LengthTraffic, RateTraffic, Rng, steady
 from scorecard.yardstick import rate_of
 from undertow.drift.budget import Share
 from undertow.drift.detector import SeriesSettings
@@ -46,7 +46,7 @@ class Resampled(LengthTraffic):
         self._pool = pool
         low, middle, high = np.quantile(pool, [0.16, 0.5, 0.84])
         self._clip = middle - 1.75 * (high - low), middle + 1.75 * (high - low)
-        self.swing = False
+        self.volume = steady
 
     def logs(self, rng: Rng, at: float, events: Ints, shift: float = 0.0) -> Floats:
         size = (len(events), int(events.max(initial=0)))
@@ -90,7 +90,7 @@ def _march(data: Path, task: str) -> list[dict[str, Any]]:
 
 def _silent_row(name: str, what: str, kind: Kind, traffic: LengthTraffic | RateTraffic, size: Size) -> list[Row]:
     series = max(size.series // 4, 5)
-    count = ours.false_pages(kind, traffic, 20_000.0, series, 10.0 * series / 1000, 3.5, size.watched)
+    count = ours.false_pages(kind, traffic, 20_000.0, series, [10.0 / 1000], 3.5, size.watched)[0]
     pages = rate_of(count, series / 1000 * size.watched / 7)
     return [Row([name, what, f"{series:,}", str(pages)], {"pages": pages})]
 

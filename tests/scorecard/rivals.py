@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
+from changepoint_online import Bernoulli, Focus
 from river import drift
+from river.drift import kswin
+from scipy import stats
 
 from scorecard.ours import Delays
-from scorecard.yardstick import Change, Measured, mean_of, run_length_of, share_of
+from scorecard.yardstick import Change, Measured, Shift, mean_of, run_length_of, share_of
 
-__all__ = ["RIVALS", "Rival", "delays", "key", "oracle", "pages", "remember", "run_length", "tune", "tuned"]
+__all__ = ["RIVALS", "Found", "Rival", "delays", "key", "oracle", "pages", "remember", "run_length", "tune", "tuned"]
 
 Detect = Callable[[float], bool]  # takes an event, says whether it alarms
 _TUNED = Path(__file__).with_name("tuned.json")
 _CAP = 20_000
+_CLOSE = 0.05  # of the log of the run length: near enough
 
 
 class Rival(NamedTuple):
@@ -33,6 +38,7 @@ class Rival(NamedTuple):
     make: Callable[[float], Detect]
     default: float | None  # of the knob, as its authors ship it
     range: tuple[float, float]  # in which the knob is searched
+    parameter: Callable[[float], str]  # what its authors call the knob, at a value of it
     slow: bool = False
 
 
@@ -50,8 +56,6 @@ def _river(make: Callable[[float], Any]) -> Callable[[float], Detect]:
 
 
 def _focus(knob: float) -> Detect:
-    from changepoint_online import Bernoulli, Focus
-
     detector = Focus(Bernoulli())
 
     def detect(x: float) -> bool:
@@ -63,6 +67,25 @@ def _focus(knob: float) -> Detect:
         return fired
 
     return detect
+
+
+@cache
+def _kolmogorov(size: int, apart: int) -> tuple[float, float]:
+    """Return distance and p-value of two samples of this size, one of which is so many values ahead somewhere."""
+    found = stats.ks_2samp([0] * apart + [1] * (size - apart), [1] * size)
+    return float(found.statistic), float(found.pvalue)
+
+
+def _ks_2samp(first: list[float], second: list[float], method: str) -> tuple[float, float]:
+    """Do what scipy's function of that name does for two samples of one size."""
+    a, b = np.sort(first), np.sort(second)
+    both = np.concatenate([a, b])
+    ahead = np.searchsorted(a, both, "right") - np.searchsorted(b, both, "right")
+    return _kolmogorov(len(a), int(np.abs(ahead).max()))
+
+
+# KSWIN spends nine tenths of its time on a p-value that depends on one whole number; remembered, it is the same value.
+vars(kswin)["stats"] = SimpleNamespace(ks_2samp=_ks_2samp)
 
 
 class _ZTest:
@@ -82,32 +105,43 @@ class _ZTest:
         return seen >= 1000 and abs(hits - n * level) > self._knob * math.sqrt(n * level * (1 - level))
 
 
-def _eddm(knob: float) -> Any:
-    return drift.binary.EDDM(alpha=1.0, beta=math.exp(-knob))
+def _log(name: str) -> Callable[[float], str]:
+    return lambda knob: f"{name} = {math.exp(-knob):.3g}"
+
+
+def _plain(name: str) -> Callable[[float], str]:
+    return lambda knob: f"{name} = {knob:.3g}"
+
+
+def _hddm(kind: Any) -> Callable[[float], Detect]:
+    return _river(lambda h: kind(drift_confidence=math.exp(-h), two_sided_test=True))
 
 
 RIVALS = {
     rival.name: rival
     for rival in (
-        Rival("ADWIN", _river(lambda h: drift.ADWIN(delta=math.exp(-h))), -math.log(0.002), (0.01, 30)),
-        Rival("PageHinkley", _river(lambda h: drift.PageHinkley(threshold=h)), 50.0, (0.5, 500)),
-        Rival("KSWIN", _river(lambda h: drift.KSWIN(alpha=math.exp(-h), seed=1)), -math.log(0.005), (1, 60), slow=True),
-        Rival("DDM", _river(lambda h: drift.binary.DDM(drift_threshold=h)), 3.0, (1, 100)),
-        Rival("EDDM", _river(_eddm), -math.log(0.9), (0.001, 10)),
+        Rival("ADWIN", _river(lambda h: drift.ADWIN(delta=math.exp(-h))), -math.log(0.002), (-2, 30), _log("delta")),
+        Rival("PageHinkley", _river(lambda h: drift.PageHinkley(threshold=h)), 50.0, (0.05, 5e4), _plain("threshold")),
         Rival(
-            "HDDM_A",
-            _river(lambda h: drift.binary.HDDMA(drift_confidence=math.exp(-h), two_sided_test=True)),
-            -math.log(0.001),
-            (0.01, 60),
+            "KSWIN",
+            _river(lambda h: drift.KSWIN(alpha=math.exp(-h), seed=1)),
+            -math.log(0.005),
+            (0.5, 40),
+            _log("alpha"),
+            slow=True,
         ),
+        Rival("DDM", _river(lambda h: drift.binary.DDM(drift_threshold=h)), 3.0, (0.5, 100), _plain("drift_threshold")),
         Rival(
-            "HDDM_W",
-            _river(lambda h: drift.binary.HDDMW(drift_confidence=math.exp(-h), two_sided_test=True)),
-            -math.log(0.001),
-            (0.01, 60),
+            "EDDM",
+            _river(lambda h: drift.binary.EDDM(alpha=1.0, beta=math.exp(-h))),
+            -math.log(0.9),
+            (0.001, 10),
+            _log("beta"),
         ),
-        Rival("FOCuS", _focus, None, (3, 40), slow=True),
-        Rival("|z| of 100 events", _ZTest, 3.0, (1, 40)),
+        Rival("HDDM_A", _hddm(drift.binary.HDDMA), -math.log(0.001), (0.01, 60), _log("drift_confidence"), slow=True),
+        Rival("HDDM_W", _hddm(drift.binary.HDDMW), -math.log(0.001), (0.01, 60), _log("drift_confidence"), slow=True),
+        Rival("FOCuS", _focus, None, (3, 40), _plain("threshold"), slow=True),
+        Rival("|z| of 100 events", _ZTest, 3.0, (1, 40), _plain("|z|")),
     )
 }
 
@@ -115,28 +149,37 @@ RIVALS = {
 # -- run length and delay ---------------------------------------------------------------------------------------------
 
 
-def _first(detect: Detect, events: list[int], learned: int) -> int | None:
-    """Return the events after those that only teach until the first alarm; an earlier alarm is not counted."""
-    for x in events[:learned]:
+def _first(detect: Detect, values: Iterable[float]) -> int | None:
+    """Return how many of the values it takes to the first alarm."""
+    return next((number for number, x in enumerate(values, 1) if detect(x)), None)
+
+
+def _taught(rival: Rival, knob: float, values: Iterable[float]) -> Detect:
+    """Return a detector that has seen these values; their alarms do not count."""
+    detect = rival.make(knob)
+    for x in values:
         detect(x)
-    return next((number + 1 for number, x in enumerate(events[learned:]) if detect(x)), None)
+    return detect
 
 
-def run_length(rival: Rival, knob: float, rate: float, nominal: float, learned: int, runs: int, seed: int) -> Measured:
+def run_length(
+    rival: Rival, knob: float, change: Change | Shift, nominal: float, learned: int, runs: int, seed: int
+) -> Measured:
     """Return the events to the first alarm where nothing changes, over `nominal`; at most 2 × nominal are seen."""
-    rng, length = np.random.default_rng([31, seed]), int(2 * nominal)
-    found = [_first(rival.make(knob), rng.binomial(1, rate, learned + length).tolist(), learned) for _ in range(runs)]
-    exposure = sum(length if at is None else at for at in found)
-    return run_length_of(exposure, sum(at is not None for at in found)).scaled(1 / nominal)
+    rng, length, exposure, alarms = np.random.default_rng([31, seed]), int(2 * nominal), 0, 0
+    for _ in range(runs):
+        values = change.draw(rng, learned + length, False).tolist()
+        at = _first(_taught(rival, knob, values[:learned]), values[learned:])
+        exposure, alarms = exposure + (length if at is None else at), alarms + (at is not None)
+    return run_length_of(exposure, alarms).scaled(1 / nominal)
 
 
-def delays(rival: Rival, knob: float, change: Change, learned: int, runs: int) -> Delays:
+def delays(rival: Rival, knob: float, change: Change | Shift, learned: int, runs: int) -> Delays:
     """Return how long a change takes to be found; a miss counts as the cap in the mean."""
     rng, found = np.random.default_rng(32), []
     for _ in range(runs):
-        before = rng.binomial(1, change.before, learned).tolist()
-        after = rng.binomial(1, change.after, _CAP).tolist()
-        found.append(_first(rival.make(knob), before + after, learned))
+        detect = _taught(rival, knob, change.draw(rng, learned, False).tolist())
+        found.append(_first(detect, change.draw(rng, _CAP, True).tolist()))
     values = [float(_CAP if at is None else at) for at in found]
     return Delays(mean_of(values), share_of(sum(at is None for at in found), runs), 0)
 
@@ -145,9 +188,8 @@ def pages(rival: Rival, knob: float, streams: Iterator[list[int]], learned: int)
     """Return the alarms in streams after those events that only teach."""
     count = 0
     for events in streams:
-        detect = rival.make(knob)
-        alarms = [detect(x) for x in events]
-        count += sum(alarms[learned:])
+        detect = _taught(rival, knob, events[:learned])
+        count += sum(detect(x) for x in events[learned:])
     return count
 
 
@@ -173,30 +215,44 @@ def oracle(change: Change, nominal: float, runs: int) -> Delays:
 # -- tuning -----------------------------------------------------------------------------------------------------------
 
 
-def tune(name: str, rate: float, nominal: float, learned: int, runs: int, steps: int = 8) -> float:
-    """Return the knob at which the run length is the wanted one, by bisection on its logarithm."""
-    rival = RIVALS[name]
-    low, high = (math.log(edge) for edge in rival.range)
+class Found(NamedTuple):
+    """A knob, and how it was found."""
+
+    knob: float
+    parameter: str  # in its authors' words
+    run_length: float  # realised over wanted, on the streams that it was tuned on
+    streams: int
+
+
+def tune(name: str, change: Change | Shift, nominal: float, learned: int, runs: int, steps: int = 12) -> Found:
+    """Return the knob at which the run length is the wanted one, by bisection."""
+    rival, best = RIVALS[name], None
+    low, high = rival.range
     for _ in range(steps):
-        middle = (low + high) / 2
-        short = run_length(rival, math.exp(middle), rate, nominal, learned, runs, seed=1).value < 1
-        low, high = (middle, high) if short else (low, middle)
-    return math.exp((low + high) / 2)
+        knob = math.sqrt(low * high) if low > 0 else (low + high) / 2
+        value = run_length(rival, knob, change, nominal, learned, runs, seed=1).value
+        if best is None or abs(math.log(value)) < abs(math.log(best.run_length)):
+            best = Found(knob, rival.parameter(knob), value, runs)
+        if abs(math.log(value)) < _CLOSE:
+            break
+        low, high = (knob, high) if value < 1 else (low, knob)
+    return best or Found(high, rival.parameter(high), math.inf, runs)
 
 
 @cache
-def tuned() -> dict[str, float]:
-    """Return the knobs that `tune` has found, by name, rate and run length."""
-    known: dict[str, float] = json.loads(_TUNED.read_text()) if _TUNED.exists() else {}
-    return known
+def tuned() -> dict[str, Found]:
+    """Return the knobs that `tune` has found, by name, traffic and run length."""
+    known = json.loads(_TUNED.read_text()) if _TUNED.exists() else {}
+    return {name: Found(**found) for name, found in known.items()}
 
 
-def key(rival: Rival, rate: float, nominal: float) -> str:
-    return f"{rival.name} at {rate:g}, run length {nominal:g}"
+def key(rival: Rival, change: Change | Shift, nominal: float) -> str:
+    return f"{rival.name}, {change.usual}, run length {nominal:g}"
 
 
-def remember(found: dict[str, float]) -> None:
+def remember(found: dict[str, Found]) -> None:
     """Write the knobs, those of before included."""
     tuned.cache_clear()
-    known = tuned() | {name: round(knob, 4) for name, knob in found.items()}
-    _TUNED.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
+    known = {name: each._asdict() for name, each in sorted((tuned() | found).items())}
+    _TUNED.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+    tuned.cache_clear()

@@ -19,7 +19,7 @@ class Goal(NamedTuple):
     name: str
     most: float
     measured: Measured
-    reason: str = ""  # why it falls short, if it does
+    curve: str = ""  # the section that shows what the value depends on
     least: float = -math.inf
 
     @property
@@ -30,7 +30,13 @@ class Goal(NamedTuple):
         sure = (self.least <= low and high <= self.most) if met else (low > self.most or high < self.least)
         return f"{'met' if met else '**missed**'}{'' if sure else ', within the error'}"
 
+    @property
+    def met(self) -> bool:
+        return "missed" not in self.verdict
+
     def bound(self) -> str:
+        if math.isinf(self.most):
+            return f"≥ {self.least:g}"
         return f"≤ {self.most:g}" if math.isinf(self.least) else f"{self.least:g} to {self.most:g}"
 
 

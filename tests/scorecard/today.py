@@ -1,4 +1,4 @@
-"""What people page with today, on hourly rates of the same signals: at most one page a series and day.
+"""What people page with today, on hourly levels of the same signals: at most one page a series and day.
 
 An hour-of-week band, a test of the day after a new version against the week before it, a static threshold, and |z| of
 the hour against everything before. Each has one knob.
@@ -12,73 +12,118 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scorecard.traffic import HOUR, WEEK, Floats, Ints, RateTraffic
+from scorecard.ours import summed
+from scorecard.traffic import HOUR, WEEK, Floats, Ints, LengthTraffic, RateTraffic
 
-__all__ = ["RULES", "Hours", "Rule", "days_paged", "first_page", "hours"]
+__all__ = ["HISTORY", "RULES", "WATCHED", "Hours", "Rule", "days_paged", "first_page", "hours"]
 
 HISTORY = 21 * 24  # hours that only teach
 WATCHED = 7 * 24
 _AFTER = 24  # hours after a new version in which it is tested
+_FEWEST = 20  # events in an hour below which a static threshold says nothing
+
+
+class Counts(NamedTuple):
+    """Events, and the sums and sums of squares of their values: of hits, or of logs."""
+
+    events: Floats
+    sums: Floats
+    squares: Floats
+
+    def part(self, which: Callable[[Floats], Floats]) -> Counts:
+        return Counts(*(which(part) for part in self))
+
+    @property
+    def shares(self) -> bool:
+        """Whether the values are hits, whose squares they are."""
+        return self.squares is self.sums
+
+    @property
+    def level(self) -> Floats:
+        prior = 0.5 if self.shares else 0.0
+        level: Floats = (self.sums + prior) / np.maximum(self.events + 2 * prior, 1)
+        return level
+
+    @property
+    def variance(self) -> Floats:
+        """The variance of one value."""
+        if self.shares:
+            return self.level * (1 - self.level)
+        return np.maximum(self.squares / np.maximum(self.events, 1) - self.level**2, 1e-9)
 
 
 class Hours(NamedTuple):
-    """Events and hits (series, hours), and the hour in which each series got a new version."""
+    """Counts (series, hours), and the hour in which each series got a new version."""
 
-    events: Ints
-    hits: Ints
+    counts: Counts
     version: Ints
 
+    @property
+    def watched(self) -> Counts:
+        return self.counts.part(lambda part: part[:, HISTORY:])
 
-def hours(before: RateTraffic, after: RateTraffic, weekly: float, series: int, change: int, seed: int) -> Hours:
+
+def hours(
+    before: RateTraffic | LengthTraffic,
+    after: RateTraffic | LengthTraffic,
+    weekly: float,
+    series: int,
+    change: int,
+    seed: int,
+) -> Hours:
     """Return four weeks of hourly counts; hours from the watched `change` on come from `after`."""
     rng, columns = np.random.default_rng([41, seed]), []
     for hour in range(HISTORY + WATCHED):
         traffic = before if hour < HISTORY + change else after
-        columns.append(traffic.draw(rng, hour * HOUR, weekly * HOUR / WEEK, series))
-    events, hits = (np.stack(column, axis=1) for column in zip(*columns, strict=True))
-    return Hours(events, hits, rng.integers(HISTORY, HISTORY + WATCHED, series))
+        columns.append(summed(*traffic.draw(rng, hour * HOUR, weekly * HOUR / WEEK, series)))
+    events, sums, squares = (np.stack(column, axis=1) for column in zip(*columns, strict=True))
+    if isinstance(before, RateTraffic):
+        squares = sums
+    return Hours(Counts(events, sums, squares), rng.integers(HISTORY, HISTORY + WATCHED, series))
 
 
-def _standard(hits: Floats | Ints, events: Floats | Ints, rate: Floats, uncertainty: Floats | float = 0.0) -> Floats:
-    """Return |z| of counts against a rate that itself rests on 1/uncertainty events for each of these."""
-    variance = np.maximum(events * rate * (1 - rate), 1e-9) * (1 + uncertainty)
-    score: Floats = np.abs(hits - events * rate) / np.sqrt(variance)
-    return score
+# -- rules ------------------------------------------------------------------------------------------------------------
+
+
+def _standard(now: Counts, past: Counts, uncertainty: Floats | float = 0.0) -> Floats:
+    """Return |z| of levels against past ones, which rest on 1/uncertainty events for each of now's."""
+    error = np.sqrt(past.variance * (1 + uncertainty) / np.maximum(now.events, 1))
+    score: Floats = np.abs(now.sums / np.maximum(now.events, 1) - past.level) / error
+    return np.where(now.events > 0, score, 0.0)
 
 
 def _band(seen: Hours) -> Floats:
-    past = [part[:, :HISTORY].reshape(len(part), 3, WATCHED).sum(axis=1) for part in (seen.events, seen.hits)]
-    rate = (past[1] + 0.5) / (past[0] + 1)
-    return _standard(seen.hits[:, HISTORY:], seen.events[:, HISTORY:], rate, 1 / 3)
+    same_hours = seen.counts.part(lambda part: part[:, :HISTORY].reshape(len(part), 3, WATCHED).sum(axis=1))
+    return _standard(seen.watched, same_hours, 1 / 3)
 
 
 def _z_test(seen: Hours) -> Floats:
-    events, hits = (part.cumsum(axis=1)[:, HISTORY - 1 : -1] for part in (seen.events, seen.hits))
-    return _standard(seen.hits[:, HISTORY:], seen.events[:, HISTORY:], (hits + 0.5) / (events + 1))
+    return _standard(seen.watched, seen.counts.part(lambda part: part.cumsum(axis=1)[:, HISTORY - 1 : -1]))
 
 
 def _static(seen: Hours) -> Floats:
-    """Return hourly rates over the usual one of all series; hours of fewer than 20 events say nothing."""
-    usual = seen.hits[:, :HISTORY].sum() / seen.events[:, :HISTORY].sum()
-    events = seen.events[:, HISTORY:]
-    rate: Floats = seen.hits[:, HISTORY:] / np.maximum(events, 1) / usual
-    return np.where(events >= 20, rate, 0.0)
+    """Return hourly levels over the usual one of all series, or under it where the level is a log."""
+    usual = seen.counts.part(lambda part: part[:, :HISTORY].sum()).level
+    now = seen.watched
+    mean = now.sums / np.maximum(now.events, 1)
+    times = mean / usual if now.shares else np.exp(np.abs(mean - usual))
+    return np.where(now.events >= _FEWEST, times, 0.0)
 
 
 def _before_after(seen: Hours) -> Floats:
-    scores = np.zeros((len(seen.events), WATCHED))
-    events, hits = (np.pad(part.cumsum(axis=1), ((0, 0), (1, 0))) for part in (seen.events, seen.hits))
+    scores = np.zeros((len(seen.version), WATCHED))
     row = np.arange(len(scores))
-    week = seen.version - WATCHED
-    before = [part[row, seen.version] - part[row, week] for part in (events, hits)]
+    until = seen.counts.part(lambda part: np.pad(part.cumsum(axis=1), ((0, 0), (1, 0))))
+
+    def between(start: Ints, end: Ints) -> Counts:
+        return until.part(lambda part: part[row, end] - part[row, start])
+
+    before = between(seen.version - WATCHED, seen.version)
     for length in range(1, _AFTER + 1):
         end = np.minimum(seen.version + length, HISTORY + WATCHED)
-        after = [part[row, end] - part[row, seen.version] for part in (events, hits)]
-        rate = (before[1] + after[1] + 0.5) / (before[0] + after[0] + 1)
-        expected = (before[1] + 0.5) / (before[0] + 1)
-        gap = np.abs(after[1] / np.maximum(after[0], 1) - expected)
-        error = np.sqrt(rate * (1 - rate) * (1 / np.maximum(after[0], 1) + 1 / np.maximum(before[0], 1)))
-        scores[row, end - HISTORY - 1] = np.maximum(scores[row, end - HISTORY - 1], gap / error)
+        after = between(seen.version, end)
+        score = _standard(after, before, after.events / np.maximum(before.events, 1))
+        scores[row, end - HISTORY - 1] = np.maximum(scores[row, end - HISTORY - 1], score)
     return scores
 
 
@@ -87,10 +132,13 @@ class Rule(NamedTuple):
 
     name: str
     score: Callable[[Hours], Floats]
-    default: float | None
+    default: float
+    tunable: bool = True
 
     def knob(self, seen: Hours, pages: float) -> float:
         """Return the knob at which there are so many pages."""
+        if not self.tunable:
+            return self.default
         most = np.sort(_days(self.score(seen)).ravel())[::-1]
         return float(most[min(math.ceil(pages), len(most) - 1)])
 
@@ -100,13 +148,14 @@ RULES = (
     Rule("before/after test per version", _before_after, 1.96),
     Rule("static threshold", _static, 2.0),
     Rule("|z| of the hour", _z_test, 3.0),
-    Rule("always", lambda seen: np.full((len(seen.events), WATCHED), np.inf), 0.0),
-    Rule("never", lambda seen: np.zeros((len(seen.events), WATCHED)), np.inf),
+    Rule("always", lambda seen: np.full((len(seen.version), WATCHED), np.inf), 0.0, tunable=False),
+    Rule("never", lambda seen: np.zeros((len(seen.version), WATCHED)), np.inf, tunable=False),
 )
 
 
 def _days(score: Floats) -> Floats:
-    return score.reshape(len(score), 7, 24).max(axis=2)
+    highest: Floats = score.reshape(len(score), 7, 24).max(axis=2)
+    return highest
 
 
 def days_paged(score: Floats, knob: float) -> int:

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-__all__ = ["DAY", "HOUR", "WEEK", "LengthTraffic", "RateTraffic", "Rng", "Wander", "volume"]
+__all__ = [
+    "DAY",
+    "HOUR",
+    "WEEK",
+    "LengthTraffic",
+    "RateTraffic",
+    "Rng",
+    "Volume",
+    "Wander",
+    "arriving",
+    "silent",
+    "steady",
+    "surging",
+    "swinging",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -24,13 +39,41 @@ def _sine(at: float) -> float:
     return math.sin(2 * math.pi * at / DAY)
 
 
-def volume(rng: Rng, at: float, expected: float, series: int, swing: bool = False) -> Ints:
-    """Return Poisson counts; under `swing` nights have a twentieth of the day's traffic, and days differ threefold."""
-    if swing:
-        day = np.random.default_rng([7, int(at // DAY)]).uniform(-0.55, 0.55, series)
-        expected_by_series = expected * (1 + 0.9 * _sine(at)) * np.exp(day)
-        return rng.poisson(expected_by_series)
-    return rng.poisson(expected, series)
+# -- how many events come ---------------------------------------------------------------------------------------------
+
+Volume = Callable[[float, int], Floats | float]  # at a time, for so many series: times as many events as on average
+
+
+def steady(at: float, series: int) -> float:
+    return 1.0
+
+
+def swinging(at: float, series: int) -> Floats:
+    """Give nights a twentieth of the day's traffic, and days that differ threefold."""
+    day = np.random.default_rng([7, int(at // DAY)]).uniform(-0.55, 0.55, series)
+    swung: Floats = (1 + 0.9 * _sine(at)) * np.exp(day)
+    return swung
+
+
+def surging(since: float) -> Volume:
+    return lambda at, series: 30.0 if at >= since else 1.0
+
+
+def silent(since: float, until: float) -> Volume:
+    return lambda at, series: 0.0 if since <= at < until else 1.0
+
+
+def arriving(since: float, until: float) -> Volume:
+    """Let the series begin one after the other."""
+
+    def begun(at: float, series: int) -> Floats:
+        starts = np.linspace(since, until, series, endpoint=False)
+        return (starts <= at).astype(np.float64)
+
+    return begun
+
+
+# -- what they are ----------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -64,29 +107,31 @@ class RateTraffic:
         Chance that a hit is followed by another one at once: the variance factor is (1 + this)/(1 − this).
     wander
         Standard deviation of the log odds, which wander with a memory of a day.
-    swing
-        Whether the volume changes by the hour and by the day.
+    weekly
+        By what share of it the rate is lower on two days of the week.
+    volume
+        How the number of events changes.
     """
 
-    rate: float
+    rate: float | Floats  # of all series, or of each
     season: float = 0.0
     sessions: float = 0.0
     retries: float = 0.0
     wander: float = 0.0
-    swing: bool = False
-    weekly: float = 0.0  # amplitude of a lower level on two days of the week
+    weekly: float = 0.0
+    volume: Volume = steady
 
     def __post_init__(self) -> None:
         self._wander = Wander(self.wander)
 
     def draw(self, rng: Rng, at: float, expected: float, series: int) -> tuple[Ints, Ints]:
         """Return events and hits of each series in a window of so many expected events."""
-        events = volume(rng, at, expected, series, self.swing)
+        events = rng.poisson(expected * self.volume(at, series), series)
         return events, self.hits(rng, at, events)
 
     def hits(self, rng: Rng, at: float, events: Ints) -> Ints:
         weekend = -self.weekly if at % WEEK >= 5 * DAY else 0.0
-        level = np.full(len(events), min(self.rate * (1 + self.season * _sine(at) + weekend), 0.99))
+        level = np.minimum(np.resize(self.rate, len(events)) * (1 + self.season * _sine(at) + weekend), 0.99)
         if self.wander:
             level = expit(logit(level) + self._wander.levels(rng, at, len(events)))
         if self.retries:
@@ -128,7 +173,7 @@ class LengthTraffic:
     season: float = 0.0
     noise: float = 0.0
     sequence: float = 0.0
-    swing: bool = False
+    volume: Volume = steady
     level: float = 5.0
     sd: float = 0.7
 
@@ -151,7 +196,7 @@ class LengthTraffic:
 
     def draw(self, rng: Rng, at: float, expected: float, series: int, shift: float = 0.0) -> tuple[Ints, Floats]:
         """Return events, and their clipped logs (series, most events) with NaN beyond the events of a series."""
-        events = volume(rng, at, expected, series, self.swing)
+        events = rng.poisson(expected * self.volume(at, series), series)
         return events, self.logs(rng, at, events, shift)
 
     def logs(self, rng: Rng, at: float, events: Ints, shift: float = 0.0) -> Floats:

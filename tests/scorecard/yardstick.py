@@ -7,16 +7,20 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
 from scipy.stats import beta, chi2
 
 __all__ = [
     "Change",
     "Measured",
     "Shift",
+    "beyond",
     "geometric_mean",
     "mean_of",
     "optimal_delay",
     "rate_of",
+    "ratio",
     "run_length_of",
     "share_of",
 ]
@@ -34,19 +38,43 @@ class Change(NamedTuple):
         return f"{self.before * 100:g} → {self.after * 100:g} %"
 
     @property
+    def usual(self) -> str:
+        """What there is before the change, in words."""
+        return f"{self.before * 100:g} %"
+
+    def draw(self, rng: np.random.Generator, size: int | tuple[int, ...], changed: bool) -> NDArray[np.float64]:
+        """Return events: 1 is a hit."""
+        events: NDArray[np.float64] = (rng.random(size) < self[changed]).astype(np.float64)
+        return events
+
+    @property
     def divergences(self) -> tuple[float, float]:
         """I₀ = KL(before‖after) and I₁ = KL(after‖before), of one event."""
         return _bernoulli(self.before, self.after), _bernoulli(self.after, self.before)
 
 
 class Shift(NamedTuple):
-    """A positive quantity whose log is normal with this standard deviation is multiplied by a factor."""
+    """A positive quantity whose log is normal with this mean and standard deviation is multiplied by a factor.
+
+    `name` is how it is fed to others than ours: "log …", or raw.
+    """
 
     factor: float
-    sd: float
+    sd: float = 0.7
+    level: float = 5.0
+    name: str = "log tokens"
 
     def __str__(self) -> str:
-        return f"× {self.factor:g}"
+        return f"{self.name.removeprefix('log ')} × {self.factor:g}"
+
+    @property
+    def usual(self) -> str:
+        return self.name
+
+    def draw(self, rng: np.random.Generator, size: int | tuple[int, ...], changed: bool) -> NDArray[np.float64]:
+        """Return values, or their logs where the name says so."""
+        logs = rng.normal(self.level + math.log(self.factor) * changed, self.sd, size)
+        return logs if self.name.startswith("log ") else np.exp(logs)
 
     @property
     def divergences(self) -> tuple[float, float]:
@@ -62,6 +90,15 @@ def optimal_delay(change: Change | Shift, run_length: float) -> float:
     """Return D*: the events that Page's CUSUM needs which knows both levels, in Siegmund's approximation."""
     before, after = change.divergences
     return (math.log(run_length * before) - 1) / after
+
+
+def beyond(change: Change | Shift, band: float) -> Change | Shift:
+    """Return the part of a change that lies beyond a band of benign wander (link scale: log odds, log)."""
+    if isinstance(change, Shift):
+        whole = math.log(change.factor)
+        return change._replace(factor=math.exp(math.copysign(abs(whole) - band, whole)))
+    side = math.copysign(band, change.after - change.before)
+    return Change(float(expit(logit(change.before) + side)), change.after)
 
 
 class Measured(NamedTuple):
@@ -120,3 +157,10 @@ def geometric_mean(values: Sequence[Measured]) -> Measured:
     errors = [(each.high - each.low) / (2 * _Z * each.value) for each in values]
     error = math.sqrt(sum(each**2 for each in errors)) / len(values)
     return Measured(mean, mean * math.exp(-_Z * error), mean * math.exp(_Z * error))
+
+
+def ratio(above: Measured, below: Measured) -> Measured:
+    """Return a quotient of independent measurements, with the error of both."""
+    error = math.hypot(*((each.high - each.low) / (2 * each.value) for each in (above, below)))
+    value = above.value / below.value
+    return Measured(value, value * math.exp(-error), value * math.exp(error))
