@@ -68,8 +68,8 @@ def _delays(size: Size) -> Section:
         f"Rates: delay at a run length of {size.long:,.0f}",
         f"Mean events from the change to the alarm, as a multiple of D*, after {size.learned:,} events, with a look "
         "after every event. The optimum is Page's CUSUM, told both rates. Ours by formula; as shipped means ρ "
-        "measured, δ = .1 and a daily cycle to be learned from a week of 20,000 events. ADWIN with the delta that simulation "
-        "finds for each rate.",
+        "measured, δ = .1 and a daily cycle to be learned from a week of 20,000 events. ADWIN with the delta that "
+        "simulation finds for each rate.",
         ("change", "D*, events", "optimum", *OURS, "ADWIN re-tuned"),
         [partial(_delay_row, change, size) for change in CHANGES],
         _delay_goals,

@@ -14,7 +14,7 @@ from scorecard.nulls import RATES, SESSIONS
 from scorecard.ours import LENGTH, RATE, Kind
 from scorecard.section import Bar, Row, Section, Size
 from scorecard.traffic import DAY, HOUR, WEEK, Floats, LengthTraffic, RateTraffic
-from scorecard.yardstick import Change, Measured, Shift, optimal_delay, rate_of, share_of
+from scorecard.yardstick import Change, Shift, median_of, optimal_delay, rate_of, share_of
 
 __all__ = ["sections"]
 
@@ -99,18 +99,10 @@ def _our_row(case: Case, best: float, size: Size) -> Row:
 
 
 def _told(change: Change | Shift, name: str, knob: str, best: float, delays: Sequence[Floats]) -> Row:
-    median = _median(delays[0])
+    median = median_of(delays[0].tolist())
     missed = [share_of(int(np.isinf(delay).sum()), len(delay)).scaled(100) for delay in delays]
     cells = [str(change), name, knob, str(median), str(median.scaled(1 / best)), *(f"{each} %" for each in missed)]
     return Row(cells, {"missed": missed[1]}, [Bar(f"{change}, {name.strip('*')}", missed[1], name.startswith("**"))])
-
-
-def _median(values: Floats) -> Measured:
-    """Return the median, and the order statistics that bracket it in 95 % of samples."""
-    ordered = np.sort(values)
-    half = 0.98 * math.sqrt(len(ordered))
-    low, high = (min(max(int(len(ordered) / 2 + side * half), 0), len(ordered) - 1) for side in (-1, 1))
-    return Measured(float(ordered[len(ordered) // 2]), float(ordered[low]), float(ordered[high]))
 
 
 # -- the same knobs where nothing changes -----------------------------------------------------------------------------
@@ -136,7 +128,7 @@ def _our_null(size: Size) -> list[Row]:
     cells, days = [], _KNOWN if not size.quick else 3.5
     for name in _NULLS:
         series = max(size.series // 2, 1)
-        traffic = RATES[name].traffic(days)
+        traffic = partial(RATES[name].traffic, days)
         count = ours.false_pages(Kind(ours.rates, RATE), traffic, WEEKLY, series, [BUDGET / 1000], days, size.watched)
         cells.append(str(rate_of(count[0], series / 1000 * size.watched / 7)))
     return [Row(["**ours, by formula**", *cells])]

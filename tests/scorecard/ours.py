@@ -179,7 +179,7 @@ def delays(kind: Kind, change: Change | Shift, nominal: float, learned: int, ser
 
 def false_pages(
     kind: Kind,
-    traffic: RateTraffic | LengthTraffic,
+    traffic: Callable[[], RateTraffic | LengthTraffic],
     weekly: float,
     series: int,
     shares: Sequence[float],
@@ -188,16 +188,35 @@ def false_pages(
 ) -> list[int]:
     """Return the pages in `watched` days over `series` series with each share, after `learned` days that only teach.
 
-    All shares see the same traffic.
+    All shares see the same traffic. Who says nothing with one share says nothing with a smaller one, so the largest
+    goes first.
     """
+    found: dict[float, int] = {}
+    for share in sorted(shares, reverse=True):
+        alarms, pages = _alarms_and_pages(kind, traffic(), weekly, series, share, learned, watched)
+        found[share] = pages
+        if not alarms:
+            break
+    return [found.get(share, 0) for share in shares]
+
+
+def _alarms_and_pages(
+    kind: Kind,
+    traffic: RateTraffic | LengthTraffic,
+    weekly: float,
+    series: int,
+    share: float,
+    learned: float,
+    watched: float,
+) -> tuple[int, int]:
+    """Return all alarms, and the pages after the days that only teach."""
     rng, width = np.random.default_rng([23, int(weekly)]), window_of(weekly)
-    watches, pages = [Watch(kind.make(kind.told), Share(share), series) for share in shares], [0] * len(shares)
+    watch, alarms, pages = Watch(kind.make(kind.told), Share(share), series), 0, 0
     for at in np.arange(0.0, (learned + watched) * DAY, width).tolist():
-        events, values = traffic.draw(rng, at, weekly * width / WEEK, series)
-        for number, watch in enumerate(watches):
-            shown = watch.show(at, width, events, values)
-            pages[number] += sum(how == "page" for _, how in shown if at >= learned * DAY)
-    return pages
+        shown = watch.show(at, width, *traffic.draw(rng, at, weekly * width / WEEK, series))
+        alarms += len(shown)
+        pages += sum(how == "page" for _, how in shown if at >= learned * DAY)
+    return alarms, pages
 
 
 def window_of(weekly: float) -> float:

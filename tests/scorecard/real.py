@@ -72,8 +72,11 @@ def _silent(size: Size, data: Path) -> Section:
         ("data", "what is followed", "series", "pages on a budget of 10"),
         jobs,
         lambda rows: [
-            Goal(f"real, {row.cells[0]}, {row.cells[1]}: false pages on a budget of 10", 16.3, row.data["pages"])
-            for row in rows
+            Goal(
+                "false pages on a budget of 10, real answers and queries: the worst",
+                16.3,
+                max(row.data["pages"] for row in rows),
+            )
         ],
     )
 
@@ -90,7 +93,7 @@ def _march(data: Path, task: str) -> list[dict[str, Any]]:
 
 def _silent_row(name: str, what: str, kind: Kind, traffic: LengthTraffic | RateTraffic, size: Size) -> list[Row]:
     series = max(size.series // 4, 5)
-    count = ours.false_pages(kind, traffic, 20_000.0, series, [10.0 / 1000], 3.5, size.watched)[0]
+    count = ours.false_pages(kind, lambda: traffic, 20_000.0, series, [10.0 / 1000], 3.5, size.watched)[0]
     pages = rate_of(count, series / 1000 * size.watched / 7)
     return [Row([name, what, f"{series:,}", str(pages)], {"pages": pages})]
 

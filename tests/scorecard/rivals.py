@@ -224,7 +224,7 @@ class Found(NamedTuple):
     streams: int
 
 
-def tune(name: str, change: Change | Shift, nominal: float, learned: int, runs: int, steps: int = 12) -> Found:
+def tune(name: str, change: Change | Shift, nominal: float, learned: int, runs: int, steps: int = 10) -> Found:
     """Return the knob at which the run length is the wanted one, by bisection."""
     rival, best = RIVALS[name], None
     low, high = rival.range

@@ -18,6 +18,7 @@ __all__ = [
     "beyond",
     "geometric_mean",
     "mean_of",
+    "median_of",
     "optimal_delay",
     "rate_of",
     "ratio",
@@ -130,6 +131,14 @@ def mean_of(values: Sequence[float]) -> Measured:
     mean = float(np.mean(values))
     half = _Z * float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.inf
     return Measured(mean, mean - half, mean + half)
+
+
+def median_of(values: Sequence[float]) -> Measured:
+    """Return the median, and the order statistics that bracket it in 95 % of samples; infinite values may be among."""
+    ordered = np.sort(values)
+    half = _Z / 2 * math.sqrt(len(ordered))
+    low, high = (min(max(int(len(ordered) / 2 + side * half), 0), len(ordered) - 1) for side in (-1, 1))
+    return Measured(float(ordered[len(ordered) // 2]), float(ordered[low]), float(ordered[high]))
 
 
 def rate_of(count: int, exposure: float) -> Measured:
