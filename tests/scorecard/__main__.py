@@ -21,7 +21,7 @@ from scorecard.yardstick import Change, Shift
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
 CORES = 2
-_TUNED_ON = (100, 16)  # streams: of the fast and of the slow
+_TUNED_ON = (100, 12)  # streams: of the fast and of the slow
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -21,7 +21,7 @@ __all__ = ["sections"]
 WEEKLY, BUDGET = 20_000.0, 10.0
 CHANGES = (Change(0.003, 0.11), Change(0.01, 0.03), Change(0.02, 0.06), Change(0.1, 0.02))
 SHIFTS = (Shift(0.8), Shift(1.3), Shift(0.5))
-_TAUGHT = 4  # times as many series as are watched are tuned on
+_TAUGHT = 2  # times as many series as are watched are tuned on
 _AT = 12  # hour of the watched week in which the change comes
 _BY_EVENT = ("ADWIN", "PageHinkley", "DDM", "EDDM", "HDDM_A", "HDDM_W")
 _NULLS = (
@@ -65,7 +65,7 @@ def _changes(size: Size) -> Section:
         "Equal budget: changes in usual traffic",
         "Series of 20,000 events a week with three weeks of history: rates with a daily cycle of ±50 % and sessions of "
         "four, lengths with a daily cycle of ±30 % and day noise of 5 %. The rules of today look at hourly levels; "
-        f"their knobs are tuned, for each level, on {_TAUGHT * size.series:,} series-weeks of this very traffic to "
+        f"their knobs are tuned, for each level, on {_TAUGHT * size.series:,} series-weeks (lengths: a quarter) of this very traffic to "
         f"{BUDGET:g} pages in 1,000 series-weeks. Ours has a budget of {BUDGET:g} for 1,000 series, is not tuned, and "
         "spends less. The change comes at noon of the first day, either with a new version (so that the version test "
         "sees it) or silently; missed: not paged within a week. Delay is the median, in hours and as a multiple of "
@@ -80,7 +80,7 @@ def _change_rows(change: Change | Shift, size: Size) -> list[Row]:
     best = optimal_delay(change, WEEKLY * 1000 / BUDGET) / WEEKLY * WEEK / HOUR
     case = _case(change)
     rows = [_our_row(case, best, size)]
-    count = size.series if not size.quick else 200
+    count = (size.series if isinstance(change, Change) else size.series // 4) if not size.quick else 200
     teach = today.hours(case.before, case.before, WEEKLY, _TAUGHT * count, 0, 1)
     silent = today.hours(case.before, case.after, WEEKLY, count, _AT, 2)
     with_version = silent._replace(version=np.full(count, today.HISTORY + _AT))
@@ -114,7 +114,7 @@ def _nulls(size: Size) -> Section:
         "Equal budget: pages where nothing changes",
         f"Pages in 1,000 series-weeks of 20,000 events, rate 1 %, with the knobs that send {BUDGET:g} under the daily "
         f"cycle with sessions; ours (two weeks of history) at a budget of {BUDGET:g}, river's detectors as shipped "
-        f"(one week of history, {size.streams} series: so the wide intervals).",
+        f"(one week of history, {size.streams} series or fewer: so the wide intervals).",
         ("detector", *_NULLS),
         [partial(_our_null, size), partial(_rule_nulls, size)]
         + [partial(_river_null, name, size) for name in (_BY_EVENT[3:4] if size.quick else _BY_EVENT)],
@@ -154,7 +154,8 @@ def _rule_nulls(size: Size) -> list[Row]:
 
 
 def _river_null(rival_name: str, size: Size) -> list[Row]:
-    rival, series, cells = rivals.RIVALS[rival_name], size.streams, []
+    rival, cells = rivals.RIVALS[rival_name], []
+    series = size.streams // (4 if rival.slow else 1)
     for name in _NULLS:
         traffic, rng = RATES[name].traffic(7.0), np.random.default_rng(26)
         windows = [

@@ -15,6 +15,7 @@ from scorecard.yardstick import Change, Shift, beyond, geometric_mean, optimal_d
 
 __all__ = ["sections"]
 
+_EVENTS = 5  # a window
 _PAGES_A_WEEK = 6_048_000.0  # events between two false pages: one a week at 10 events a second
 
 
@@ -31,7 +32,7 @@ def _history(size: Size) -> Section:
         "ingredients",
         "Curve: delay by what is known, and by what is allowed for",
         f"Geometric mean over the six changes of delay / D* at a run length of {size.long:,.0f}; in brackets the share "
-        "of changes not found within 20,000 events, which count as 20,000.",
+        "of changes not found within 20,000 events, which count as 20,000. Windows of {_EVENTS} events.",
         ("events known", *OURS),
         [partial(_history_row, learned, size) for learned in known],
     )
@@ -40,7 +41,7 @@ def _history(size: Size) -> Section:
 def _history_row(learned: int, size: Size) -> list[Row]:
     cells = []
     for kind in kinds(learned).values():
-        found = [ours.delays(kind, change, size.long, learned, size.runs // 2) for change in CHANGES]
+        found = [ours.delays(kind, change, size.long, learned, size.runs // 2, _EVENTS) for change in CHANGES]
         mean = geometric_mean(
             [
                 delays.mean.scaled(1 / optimal_delay(change, size.long))
@@ -67,7 +68,7 @@ def _bands(size: Size) -> Section:
         f"Ours with ρ = 0, {size.learned:,} events known; lengths at a run length of {_PAGES_A_WEEK:,.0f}, rates at "
         f"{size.long:,.0f}. A change must be told from the band's edge, not from the level inside it: the third column "
         "is what Page's CUSUM needs that is told the edge and the level after the change. The last column is what is "
-        "left for the detector to answer for.",
+        "left for the detector to answer for. Windows of {_EVENTS} events.",
         ("change", "δ", "D* of the edge / D*", "delay / D*", "delay / D* of the edge"),
         [partial(_band_row, *case, size) for case in (plan[:1] if size.quick else plan)],
     )
@@ -78,7 +79,7 @@ def _band_row(change: Change | Shift, band: float, nominal: float, size: Size) -
     kind = Kind(ours.independent, PLAIN) if rates else Kind(ours.gaussian, UNBANDED)
     width = math.log1p(band)
     banded = kind._replace(told=kind.told.__class__(**{**vars(kind.told), "band": width}))
-    delay = ours.delays(banded, change, nominal, size.learned, size.runs).mean
+    delay = ours.delays(banded, change, nominal, size.learned, size.runs, _EVENTS).mean
     best, edge = optimal_delay(change, nominal), optimal_delay(beyond(change, width), nominal)
     times = [str(delay.scaled(1 / each)) for each in (best, edge)]
     return [Row([str(change), f"{band:g}", f"{edge / best:.2f}", *times])]
@@ -121,7 +122,7 @@ def _wander(size: Size) -> Section:
         ("days known", *(f"on a budget of {budget:g}" for budget in BUDGETS)),
         [
             partial(_wander_row, busy._replace(days=days), size)
-            for days in ((14.0,) if size.quick else (14.0, 28.0, 56.0))
+            for days in ((14.0,) if size.quick else (7.0, 14.0, 28.0))
         ],
     )
 

@@ -135,10 +135,10 @@ def _traffic(change: Change | Shift) -> Callable[[Rng, int, int, bool], Floats |
 
 
 def run_length(kind: Kind, change: Change | Shift, nominal: float, learned: int, series: int, step: int) -> Measured:
-    """Return the events to the first alarm where nothing changes, over `nominal`; at most 2 × nominal are seen."""
+    """Return the events to the first alarm where nothing changes, over `nominal`; as many are watched."""
     rng, watch, draw = np.random.default_rng(21), kind.watch(nominal, series), _traffic(change)
     exposure = alarms = 0
-    for at in range(0, int(learned + 2 * nominal), step):
+    for at in range(0, int(learned + nominal), step):
         fired = kind.show(watch, at, step, draw(rng, step, series, False))
         if at >= learned:
             exposure += step * int(watch.alive.sum())
@@ -220,8 +220,8 @@ def _alarms_and_pages(
 
 
 def window_of(weekly: float) -> float:
-    """Return the width of windows in seconds: a minute for busy series, an hour for those of a few events a day."""
-    return 60.0 if weekly > 100_000 else 600.0 if weekly > 1000 else HOUR
+    """Return the width of windows in seconds: two minutes for busy series, an hour for those of a few events a day."""
+    return 120.0 if weekly > 100_000 else 600.0 if weekly > 1000 else HOUR
 
 
 def small_change(
@@ -231,7 +231,7 @@ def small_change(
 
     As many days, with nothing but the level of before, teach.
     """
-    rng, weekly, width = np.random.default_rng(24), 600_000.0, 60.0
+    rng, weekly, width = np.random.default_rng(24), 600_000.0, window_of(600_000.0)
     watch = Watch(kind.make(kind.told), Share(1 / 1000), series)
     found: dict[str, set[int]] = {"page": set(), "notice": set(), "recovered": set()}
     for at in np.arange(0.0, 2 * days * DAY, width).tolist():

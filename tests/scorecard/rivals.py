@@ -28,7 +28,7 @@ __all__ = ["RIVALS", "Found", "Rival", "delays", "key", "oracle", "pages", "reme
 Detect = Callable[[float], bool]  # takes an event, says whether it alarms
 _TUNED = Path(__file__).with_name("tuned.json")
 _CAP = 20_000
-_CLOSE = 0.05  # of the log of the run length: near enough
+_CLOSE = 0.1  # of the log of the run length: near enough
 
 
 class Rival(NamedTuple):
@@ -224,7 +224,7 @@ class Found(NamedTuple):
     streams: int
 
 
-def tune(name: str, change: Change | Shift, nominal: float, learned: int, runs: int, steps: int = 10) -> Found:
+def tune(name: str, change: Change | Shift, nominal: float, learned: int, runs: int, steps: int = 8) -> Found:
     """Return the knob at which the run length is the wanted one, by bisection."""
     rival, best = RIVALS[name], None
     low, high = rival.range
