@@ -34,7 +34,6 @@ CHANGES = tuple(
 BANDED = SeriesSettings(math.log1p(0.1), 0.0, 0.0, "both")
 OURS = ("ρ = 0, δ = 0", "ρ measured, δ = 0", "ρ = 0, δ = .1", "as shipped")
 STEP = 25  # events a window in which run lengths are measured
-_MOST = 20_000  # events after which a change counts as missed
 
 
 def sections(size: Size) -> list[Section]:
@@ -81,11 +80,13 @@ def _delay_row(change: Change, size: Size) -> list[Row]:
     best = optimal_delay(change, size.long)
     found = {"optimum": told(rivals.oracle(change, size.long, size.runs), change, size.long)}
     for name, kind in kinds(size.learned).items():
-        found[name] = told(ours.delays(kind, change, size.long, size.learned, size.runs), change, size.long)
+        found[name] = told(ours.delays(kind, change, size.long, size.learned, size), change, size.long)
     adwin = rivals.RIVALS["ADWIN"]
     knob = rivals.tuned().get(rivals.key(adwin, change, size.long))
     if knob is not None:
-        found["ADWIN"] = told(rivals.delays(adwin, knob.knob, change, size.learned, size.runs), change, size.long)
+        found["ADWIN"] = told(
+            rivals.delays(adwin, knob.knob, change, size.learned, size.runs, size.most), change, size.long
+        )
     cells = [str(change), f"{best:,.0f}", *(found[name][0] for name in ("optimum", *OURS)), found.get("ADWIN", "––")[0]]
     bars = [Bar(f"{change}, {name}", times, name in OURS) for name, (_, times) in found.items()]
     return [Row(cells, {name: times for name, (_, times) in found.items()}, bars)]
@@ -166,7 +167,7 @@ def _rivals(size: Size) -> Section:
     return Section(
         "rivals",
         f"Rates: everybody at a run length of {nominal:,.0f}",
-        f"Delay as a multiple of D* after {SHORT_LEARNED:,} events; a miss counts as {_MOST:,} events. As shipped, the "
+        f"Delay as a multiple of D* after {SHORT_LEARNED:,} events; a miss counts as {size.most:,} events. As shipped, the "
         "run length is whatever it is: it stands in the last column, over the nominal one, lowest and highest of the "
         "rates. Whose re-tuned run length stays far from 1 cannot be tuned to it: the knob that came nearest is used. "
         "DDM and EDDM watch for rising rates only. *Always* alarms at the first event, *never* never.",
@@ -186,7 +187,7 @@ def _usual(size: Size) -> list[Change]:
 
 def _ours_short(name: str, size: Size, nominal: float) -> list[Row]:
     kind = kinds(SHORT_LEARNED)[name]
-    delays = [ours.delays(kind, change, nominal, SHORT_LEARNED, size.runs) for change in _few(size)]
+    delays = [ours.delays(kind, change, nominal, SHORT_LEARNED, size) for change in _few(size)]
     runs = [ours.run_length(kind, usual, nominal, SHORT_LEARNED, size.runs, STEP) for usual in _usual(size)]
     return [_short_row(f"**ours, {name}**", size, nominal, delays, runs, True)]
 
@@ -198,7 +199,7 @@ def _rival_row(name: str, tuned: bool, size: Size, nominal: float) -> list[Row]:
     knobs = {usual: knob for usual, knob in known.items() if knob is not None}
     if len(knobs) < len(known):
         return []
-    delays = [rivals.delays(rival, knobs[change.usual], change, SHORT_LEARNED, few) for change in _few(size)]
+    delays = [rivals.delays(rival, knobs[change.usual], change, SHORT_LEARNED, few, size.most) for change in _few(size)]
     runs = [
         rivals.run_length(rival, knobs[usual.usual], usual, nominal, SHORT_LEARNED, few, seed=2)
         for usual in _usual(size)
@@ -216,7 +217,7 @@ def _knob(rival: rivals.Rival, tuned: bool, change: Change | Shift) -> float | N
 def _dummies(size: Size, nominal: float) -> list[Row]:
     best = [optimal_delay(change, nominal) for change in _few(size)]
     rows = []
-    for name, delay, run in (("always", 1.0, 1 / nominal), ("never", float(_MOST), math.inf)):
+    for name, delay, run in (("always", 1.0, 1 / nominal), ("never", float(size.most), math.inf)):
         times = [Measured(*[delay / each] * 3) for each in best]
         rows.append(
             Row([name, *(f"{each.value:.2g}" for each in times), f"{geometric_mean(times).value:.2g}", f"{run:g}"])
@@ -262,7 +263,7 @@ def _raw(size: Size) -> Section:
 
 def _raw_ours(changes: int, size: Size) -> list[Row]:
     kind = Kind(ours.gaussian, UNBANDED)
-    delays = [ours.delays(kind, change, SHORT, SHORT_LEARNED, size.runs) for change in LOGS[:changes]]
+    delays = [ours.delays(kind, change, SHORT, SHORT_LEARNED, size) for change in LOGS[:changes]]
     runs = [
         ours.run_length(kind, change._replace(factor=1.0), SHORT, SHORT_LEARNED, size.runs, STEP)
         for change in LOGS[:changes:3]
@@ -277,7 +278,7 @@ def _raw_row(name: str, changes: Sequence[Shift], size: Size) -> list[Row]:
     if len(known) < len(knobs):
         return []
     few = size.streams // (4 if rival.slow else 1)
-    delays = [rivals.delays(rival, known[change.usual], change, SHORT_LEARNED, few) for change in changes]
+    delays = [rivals.delays(rival, known[change.usual], change, SHORT_LEARNED, few, size.most) for change in changes]
     runs = [
         rivals.run_length(rival, known[change.usual], change, SHORT, SHORT_LEARNED, few, seed=2)
         for change in changes[::3]
@@ -331,7 +332,7 @@ def _incidents(size: Size) -> Section:
 
 
 def _incident_row(change: Change, name: str, nominal: float, learned: int, goal: float, size: Size) -> list[Row]:
-    found = {how: ours.delays(kind, change, nominal, learned, size.runs).mean for how, kind in kinds(learned).items()}
+    found = {how: ours.delays(kind, change, nominal, learned, size).mean for how, kind in kinds(learned).items()}
     return [Row([name, str(change), f"{optimal_delay(change, nominal):,.0f}", *map(str, found.values())], found)]
 
 
@@ -358,7 +359,7 @@ def _length_row(change: Shift, nominal: float, size: Size) -> list[Row]:
     banded = SeriesSettings(LENGTH.band, 0.0, 0.0, "both", "log")
     found = [
         told(
-            ours.delays(Kind(ours.gaussian, settings), change, nominal, size.learned, size.runs, step=1),
+            ours.delays(Kind(ours.gaussian, settings), change, nominal, size.learned, size),
             change,
             nominal,
         )

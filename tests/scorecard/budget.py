@@ -65,8 +65,8 @@ def _changes(size: Size) -> Section:
         "Equal budget: changes in usual traffic",
         f"Series of {WEEKLY:,.0f} events a week with three weeks of history: rates with a daily cycle of ±50 % and "
         "sessions of four, lengths with a daily cycle of ±30 % and day noise of 5 %. The rules of today look at hourly "
-        f"levels; their knobs are tuned, for each level, on {_TAUGHT * size.series:,} series-weeks (lengths: a quarter) "
-        f"of this very traffic to {BUDGET:g} pages in 1,000 series-weeks. Ours has a budget of {BUDGET:g} for 1,000 "
+        f"levels; their knobs are tuned, for each level, on {_TAUGHT * size.series:,} series-weeks (lengths: a "
+        f"quarter) of this very traffic to {BUDGET:g} pages in 1,000 series-weeks. Ours has a budget of {BUDGET:g} for 1,000 "
         "series, is not tuned, and spends less. The change comes at noon of the first day, either with a new version "
         "(so that the version test sees it) or silently; missed: not paged within a week. Delay is the median, in "
         "hours and as a multiple of D* at the same run length.",

@@ -56,7 +56,7 @@ def _service_events(change: Change, share: float, series: int, size: Size) -> Me
     """Return the mean events of the service until a page, for a series that gets this share of them."""
     learned = int(share * _SERVICE) if not size.quick else 2000
     kind = Kind(ours.rates, RATE, pace=WEEK / learned)
-    return ours.delays(kind, change, learned * series, learned, size.runs, step=5).mean.scaled(1 / share)
+    return ours.delays(kind, change, learned * series, learned, size, step=5).mean.scaled(1 / share)
 
 
 # -- in two steps -----------------------------------------------------------------------------------------------------

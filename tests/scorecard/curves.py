@@ -32,7 +32,7 @@ def _history(size: Size) -> Section:
         "ingredients",
         "Curve: delay by what is known, and by what is allowed for",
         f"Geometric mean over the six changes of delay / D* at a run length of {size.long:,.0f}; in brackets the share "
-        "of changes not found within 20,000 events, which count as 20,000. Windows of {_EVENTS} events.",
+        "of changes not found within {size.most:,} events, which count as so many. Windows of {_EVENTS} events.",
         ("events known", *OURS),
         [partial(_history_row, learned, size) for learned in known],
     )
@@ -41,7 +41,7 @@ def _history(size: Size) -> Section:
 def _history_row(learned: int, size: Size) -> list[Row]:
     cells = []
     for kind in kinds(learned).values():
-        found = [ours.delays(kind, change, size.long, learned, size.runs // 2, _EVENTS) for change in CHANGES]
+        found = [ours.delays(kind, change, size.long, learned, size, _EVENTS) for change in CHANGES]
         mean = geometric_mean(
             [
                 delays.mean.scaled(1 / optimal_delay(change, size.long))
@@ -79,7 +79,7 @@ def _band_row(change: Change | Shift, band: float, nominal: float, size: Size) -
     kind = Kind(ours.independent, PLAIN) if rates else Kind(ours.gaussian, UNBANDED)
     width = math.log1p(band)
     banded = kind._replace(told=kind.told.__class__(**{**vars(kind.told), "band": width}))
-    delay = ours.delays(banded, change, nominal, size.learned, size.runs, _EVENTS).mean
+    delay = ours.delays(banded, change, nominal, size.learned, size, _EVENTS).mean
     best, edge = optimal_delay(change, nominal), optimal_delay(beyond(change, width), nominal)
     times = [str(delay.scaled(1 / each)) for each in (best, edge)]
     return [Row([str(change), f"{band:g}", f"{edge / best:.2f}", *times])]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scorecard.section import Size
 from scorecard.traffic import DAY, HOUR, WEEK, Floats, Ints, LengthTraffic, RateTraffic, Rng
 from scorecard.yardstick import Change, Measured, Shift, mean_of, run_length_of, share_of
 from undertow.drift.budget import Share
@@ -38,7 +39,6 @@ __all__ = [
 ]
 
 _MIN_EVENTS, _STRICT_EVENTS = 2000, 200
-_CAP = 20_000  # events after which a change counts as missed
 _TEACHING = 50  # events a window before a change
 
 Draw = Callable[[Rng, float, float, int], tuple[Ints, NDArray[np.float64] | Ints]]
@@ -155,23 +155,24 @@ class Delays(NamedTuple):
     early: int
 
 
-def delays(kind: Kind, change: Change | Shift, nominal: float, learned: int, series: int, step: int = 1) -> Delays:
-    """Return how long changes take to be found after `learned` events; a miss counts as the cap in the mean."""
+def delays(kind: Kind, change: Change | Shift, nominal: float, learned: int, size: Size, step: int = 1) -> Delays:
+    """Return how long changes take to be found after `learned` events; a miss counts as `size.most`."""
+    series, most = size.runs, size.most
     rng, watch, draw = np.random.default_rng(22), kind.watch(nominal, series), _traffic(change)
     for at in range(0, learned, _TEACHING):
         events = min(_TEACHING, learned - at)
         early = kind.show(watch, at, events, draw(rng, events, series, False))
         if at >= learned // 2:
             watch.alive[list(early)] = False
-    before, delay = int((~watch.alive).sum()), np.where(watch.alive, float(_CAP), np.nan)
-    for after in range(0, _CAP, step):
+    before, delay = int((~watch.alive).sum()), np.where(watch.alive, float(most), np.nan)
+    for after in range(0, most, step):
         for number in kind.show(watch, learned + after, step, draw(rng, step, series, True)):
             delay[number] = after + step
             watch.alive[number] = False
         if not watch.alive.any():
             break
     kept = delay[~np.isnan(delay)]
-    return Delays(mean_of(kept.tolist()), share_of(int((kept >= _CAP).sum()), len(kept)), before)
+    return Delays(mean_of(kept.tolist()), share_of(int((kept >= most).sum()), len(kept)), before)
 
 
 # -- equal budget: weeks of traffic -----------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ __all__ = ["RIVALS", "Found", "Rival", "delays", "key", "oracle", "pages", "reme
 
 Detect = Callable[[float], bool]  # takes an event, says whether it alarms
 _TUNED = Path(__file__).with_name("tuned.json")
-_CAP = 20_000
+_OPTIMUM_LOOKS = 20_000  # events after which even the optimum has missed a change
 _CLOSE = 0.1  # of the log of the run length: near enough
 
 
@@ -174,13 +174,13 @@ def run_length(
     return run_length_of(exposure, alarms).scaled(1 / nominal)
 
 
-def delays(rival: Rival, knob: float, change: Change | Shift, learned: int, runs: int) -> Delays:
-    """Return how long a change takes to be found; a miss counts as the cap in the mean."""
+def delays(rival: Rival, knob: float, change: Change | Shift, learned: int, runs: int, most: int) -> Delays:
+    """Return how long a change takes to be found; a miss counts as `most`."""
     rng, found = np.random.default_rng(32), []
     for _ in range(runs):
         detect = _taught(rival, knob, change.draw(rng, learned, False).tolist())
-        found.append(_first(detect, change.draw(rng, _CAP, True).tolist()))
-    values = [float(_CAP if at is None else at) for at in found]
+        found.append(_first(detect, change.draw(rng, most, True).tolist()))
+    values = [float(most if at is None else at) for at in found]
     return Delays(mean_of(values), share_of(sum(at is None for at in found), runs), 0)
 
 
@@ -201,15 +201,15 @@ def oracle(change: Change, nominal: float, runs: int) -> Delays:
         short = (math.exp(middle) - middle - 1) / change.divergences[0] < nominal
         low, high = (middle, high) if short else (low, middle)
     hit, miss = math.log(change.after / change.before), math.log((1 - change.after) / (1 - change.before))
-    rng, score, found = np.random.default_rng(33), np.zeros(runs), np.full(runs, float(_CAP))
-    for at in range(-2000, _CAP):
+    rng, score, found = np.random.default_rng(33), np.zeros(runs), np.full(runs, float(_OPTIMUM_LOOKS))
+    for at in range(-2000, _OPTIMUM_LOOKS):
         rate = change.before if at < 0 else change.after
         score = np.maximum(score + np.where(rng.random(runs) < rate, hit, miss), 0)
         score[score >= high] *= at >= 0  # before the change it begins anew
-        found = np.where((score >= high) & (found == _CAP), at + 1, found)
-        if at >= 0 and found.max() < _CAP:
+        found = np.where((score >= high) & (found == _OPTIMUM_LOOKS), at + 1, found)
+        if at >= 0 and found.max() < _OPTIMUM_LOOKS:
             break
-    return Delays(mean_of(found.tolist()), share_of(int((found == _CAP).sum()), runs), 0)
+    return Delays(mean_of(found.tolist()), share_of(int((found == _OPTIMUM_LOOKS).sum()), runs), 0)
 
 
 # -- tuning -----------------------------------------------------------------------------------------------------------

@@ -86,6 +86,8 @@ class Size:
         The same for what can only be fed event by event.
     long
         The nominal run length of the first table.
+    most
+        Events after which a change counts as missed.
     learned, watched
         Events known before a change, and days in which false pages are counted.
     """
@@ -96,8 +98,9 @@ class Size:
     long: float = 1e5
     learned: int = 20_000
     watched: float = 7.0
+    most: int = 20_000
     quick: bool = False
 
 
 FULL = Size()
-QUICK = Size(series=20, runs=8, streams=2, long=2000.0, learned=2000, watched=1.0, quick=True)
+QUICK = Size(series=20, runs=8, streams=2, long=2000.0, learned=2000, watched=1.0, most=400, quick=True)
