@@ -167,10 +167,10 @@ def _rivals(size: Size) -> Section:
     return Section(
         "rivals",
         f"Rates: everybody at a run length of {nominal:,.0f}",
-        f"Delay as a multiple of D* after {SHORT_LEARNED:,} events; a miss counts as {size.most:,} events. As shipped, the "
-        "run length is whatever it is: it stands in the last column, over the nominal one, lowest and highest of the "
-        "rates. Whose re-tuned run length stays far from 1 cannot be tuned to it: the knob that came nearest is used. "
-        "DDM and EDDM watch for rising rates only. *Always* alarms at the first event, *never* never.",
+        f"Delay as a multiple of D* after {SHORT_LEARNED:,} events; a miss counts as {size.most:,} events. As shipped, "
+        "the run length is whatever it is: it stands in the last column, over the nominal one, lowest and highest of "
+        "the rates. Whose re-tuned run length stays far from 1 cannot be tuned to it: the knob that came nearest is "
+        "used. DDM and EDDM watch for rising rates only. *Always* alarms at the first event, *never* never.",
         ("detector", *map(str, _few(size)), "geometric mean", "realised run length"),
         [*jobs, partial(_dummies, size, nominal)],
         figure=f"Everybody at a run length of {nominal:,.0f}: delay, geometric mean, multiples of D*",
@@ -262,7 +262,7 @@ def _raw(size: Size) -> Section:
 
 
 def _raw_ours(changes: int, size: Size) -> list[Row]:
-    kind = Kind(ours.gaussian, UNBANDED)
+    kind = Kind(ours.lengths, UNBANDED)
     delays = [ours.delays(kind, change, SHORT, SHORT_LEARNED, size) for change in LOGS[:changes]]
     runs = [
         ours.run_length(kind, change._replace(factor=1.0), SHORT, SHORT_LEARNED, size.runs, STEP)
@@ -359,7 +359,7 @@ def _length_row(change: Shift, nominal: float, size: Size) -> list[Row]:
     banded = SeriesSettings(LENGTH.band, 0.0, 0.0, "both", "log")
     found = [
         told(
-            ours.delays(Kind(ours.gaussian, settings), change, nominal, size.learned, size),
+            ours.delays(Kind(ours.lengths, settings), change, nominal, size.learned, size),
             change,
             nominal,
         )

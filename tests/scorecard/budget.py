@@ -52,7 +52,7 @@ def _case(change: Change | Shift) -> Case:
         rates = (RateTraffic(rate, season=0.5, sessions=SESSIONS) for rate in change)
         return Case(change, Kind(ours.rates, RATE), *rates)
     lengths = (LengthTraffic(season=0.3, noise=0.05, level=5 + shift) for shift in (0.0, math.log(change.factor)))
-    return Case(change, Kind(ours.gaussian, LENGTH), *lengths)
+    return Case(change, Kind(ours.lengths, LENGTH), *lengths)
 
 
 # -- changes ----------------------------------------------------------------------------------------------------------
@@ -66,10 +66,10 @@ def _changes(size: Size) -> Section:
         f"Series of {WEEKLY:,.0f} events a week with three weeks of history: rates with a daily cycle of ±50 % and "
         "sessions of four, lengths with a daily cycle of ±30 % and day noise of 5 %. The rules of today look at hourly "
         f"levels; their knobs are tuned, for each level, on {_TAUGHT * size.series:,} series-weeks (lengths: a "
-        f"quarter) of this very traffic to {BUDGET:g} pages in 1,000 series-weeks. Ours has a budget of {BUDGET:g} for 1,000 "
-        "series, is not tuned, and spends less. The change comes at noon of the first day, either with a new version "
-        "(so that the version test sees it) or silently; missed: not paged within a week. Delay is the median, in "
-        "hours and as a multiple of D* at the same run length.",
+        f"quarter) of this very traffic to {BUDGET:g} pages in 1,000 series-weeks. Ours has a budget of {BUDGET:g} for "
+        "1,000 series, is not tuned, and spends less. The change comes at noon of the first day, either with a new "
+        "version (so that the version test sees it) or silently; missed: not paged within a week. Delay is the median, "
+        "in hours and as a multiple of D* at the same run length.",
         ("change", "detector", "knob", "median hours", "multiple of D*", "missed", "missed if silent"),
         jobs,
         figure="Equal budget: share of silent changes that are missed within a week, %",

@@ -76,7 +76,7 @@ def _bands(size: Size) -> Section:
 
 def _band_row(change: Change | Shift, band: float, nominal: float, size: Size) -> list[Row]:
     rates = isinstance(change, Change)
-    kind = Kind(ours.independent, PLAIN) if rates else Kind(ours.gaussian, UNBANDED)
+    kind = Kind(ours.independent, PLAIN) if rates else Kind(ours.lengths, UNBANDED)
     width = math.log1p(band)
     banded = kind._replace(told=kind.told.__class__(**{**vars(kind.told), "band": width}))
     delay = ours.delays(banded, change, nominal, size.learned, size, _EVENTS).mean

@@ -81,7 +81,7 @@ LENGTHS = {
     "day noise 5 %": Null(lambda days: LengthTraffic(noise=0.05), 14.0, _BUSIER),
     "day noise 5 %, from the first day on": Null(lambda days: LengthTraffic(noise=0.05), _NEW, _BUSIER),
 }
-NULLS = {"rates": (Kind(ours.rates, RATE), RATES), "lengths": (Kind(ours.gaussian, LENGTH), LENGTHS)}
+NULLS = {"rates": (Kind(ours.rates, RATE), RATES), "lengths": (Kind(ours.lengths, LENGTH), LENGTHS)}
 
 
 def sections(size: Size) -> list[Section]:
@@ -181,8 +181,8 @@ class Tiny(NamedTuple):
 TINY = {
     "refusals 2 → 2.1 % (odds × 1.05)": Tiny(Kind(ours.rates, RATE), RateTraffic(0.02), RateTraffic(0.021)),
     "refusals 2 → 2.35 % (odds × 1.18)": Tiny(Kind(ours.rates, RATE), RateTraffic(0.02), RateTraffic(0.0235)),
-    "lengths × 1.03": Tiny(Kind(ours.gaussian, LENGTH), LengthTraffic(), LengthTraffic(level=5.0 + math.log(1.03))),
-    "lengths × 1.07": Tiny(Kind(ours.gaussian, LENGTH), LengthTraffic(), LengthTraffic(level=5.0 + math.log(1.07))),
+    "lengths × 1.03": Tiny(Kind(ours.lengths, LENGTH), LengthTraffic(), LengthTraffic(level=5.0 + math.log(1.03))),
+    "lengths × 1.07": Tiny(Kind(ours.lengths, LENGTH), LengthTraffic(), LengthTraffic(level=5.0 + math.log(1.07))),
 }
 
 

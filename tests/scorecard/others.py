@@ -107,8 +107,8 @@ class Fed(NamedTuple):
 _OURS = {
     "ours, rates, 20 events a window": Fed(Kind(ours.rates, RATE), RateTraffic(0.02), 20),
     "ours, rates, 100 events a window": Fed(Kind(ours.rates, RATE), RateTraffic(0.02), 100),
-    "ours, lengths, 20 events a window": Fed(Kind(ours.gaussian, LENGTH), LengthTraffic(), 20),
-    "ours, lengths, 100 events a window": Fed(Kind(ours.gaussian, LENGTH), LengthTraffic(), 100),
+    "ours, lengths, 20 events a window": Fed(Kind(ours.lengths, LENGTH), LengthTraffic(), 20),
+    "ours, lengths, 100 events a window": Fed(Kind(ours.lengths, LENGTH), LengthTraffic(), 100),
 }
 
 
@@ -128,10 +128,10 @@ def _fed_row(name: str, fed: Fed, series: int, each: int) -> Row:
     watch, taken = ours.Watch(detector, Share(1 / series), series), []
     windows = [ours.summed(*fed.traffic.draw(rng, 0.0, fed.events, series)) for _ in range(10)]
     for number in range(2000 // fed.events + each * _ROUNDS):
-        sums = windows[number % len(windows)]
+        summary = windows[number % len(windows)]
         began = time.process_time()
-        watch.summaries(number * 10.0, 10.0, *sums)
-        taken.append((time.process_time() - began) / float(sums[0].sum()) * 1e9)
+        watch.alarms(number * 10.0, 10.0, summary)
+        taken.append((time.process_time() - began) / float(summary.events.sum()) * 1e9)
     rounds = np.array(taken[-each * _ROUNDS :]).reshape(_ROUNDS, -1).mean(axis=1)
     cost = Measured(*(float(part) for part in (np.median(rounds), rounds.min(), rounds.max())))
     held = state_bytes(detector.snapshot()) / series

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,8 @@ from undertow.drift.budget import Share
 from undertow.drift.catalogue import SERIES_METRICS
 from undertow.drift.detector import Alarm, Detector, Observation, SeriesSettings
 from undertow.drift.detectors.beta_binomial import BetaBinomial
-from undertow.drift.detectors.clipped_gaussian import ClippedGaussian
+from undertow.drift.detectors.bounded_betting import BoundedBetting
+from undertow.drift.detectors.rank_betting import RankBetting
 from undertow.drift.metrics import METRICS, Family, Metric
 
 __all__ = [
@@ -25,14 +27,16 @@ __all__ = [
     "RATE",
     "Delays",
     "Kind",
+    "Summary",
     "Watch",
     "delays",
     "false_pages",
-    "gaussian",
     "independent",
+    "lengths",
     "pages_after",
     "rates",
     "run_length",
+    "scores",
     "settings",
     "small_change",
     "summed",
@@ -69,8 +73,39 @@ def independent(told: SeriesSettings = PLAIN) -> Detector:
     return _Independent({0: told}, _MIN_EVENTS, _STRICT_EVENTS)
 
 
-def gaussian(told: SeriesSettings = LENGTH) -> Detector:
-    return ClippedGaussian({0: told}, _MIN_EVENTS, _STRICT_EVENTS)
+def lengths(told: SeriesSettings = LENGTH) -> Detector:
+    return RankBetting({0: told}, _MIN_EVENTS, _STRICT_EVENTS)
+
+
+def scores(told: SeriesSettings) -> Detector:
+    return BoundedBetting({0: told}, _MIN_EVENTS, _STRICT_EVENTS)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A window of all series: events, sums and squares of their values, and values with the index of their series."""
+
+    events: Floats
+    sums: Floats
+    squares: Floats
+    index: Ints
+    values: Floats
+
+    def of(self, active: NDArray[np.bool_]) -> Summary:
+        """Return the part of some series, renumbered."""
+        mine = active[self.index]
+        index = (np.cumsum(active) - 1)[self.index[mine]]
+        return Summary(self.events[active], self.sums[active], self.squares[active], index, self.values[mine])
+
+
+def summed(events: Ints, values: Floats | Ints) -> Summary:
+    """Return the summary of a window: of hits (series,), or of values (series, most events) with NaN beyond them."""
+    if values.ndim == 1:
+        hits = values.astype(np.float64)
+        return Summary(events.astype(np.float64), hits, hits, np.zeros(0, np.int64), np.zeros(0))
+    index, place = np.nonzero(~np.isnan(values))
+    totals = np.nansum(values, axis=1), np.nansum(values**2, axis=1)
+    return Summary(events.astype(np.float64), *totals, index, values[index, place].astype(np.float64))
 
 
 class Watch:
@@ -80,32 +115,19 @@ class Watch:
         self._detector, self._share = detector, share
         self.alive = np.ones(series, bool)
 
-    def alarms(self, at: float, width: float, events: Ints, values: Floats | Ints) -> list[Alarm]:
+    def alarms(self, at: float, width: float, summary: Summary) -> list[Alarm]:
         """Show a window to the series that are alive; return what it makes the detector say."""
-        return self.summaries(at, width, *summed(events, values))
-
-    def summaries(self, at: float, width: float, events: Floats, sums: Floats, squares: Floats) -> list[Alarm]:
-        """Do so with a window that is summed up already."""
-        active = self.alive & (events > 0)
-        numbers, sums = np.flatnonzero(active) * SERIES_METRICS, sums[active]
-        since = np.full(len(numbers), at)
-        columns = events[active], sums, squares[active], sums, since
-        return self._detector.observe(Observation(at, at + width, numbers, *columns, _NO_CELLS), self._share)
+        active = self.alive & (summary.events > 0)
+        part = summary.of(active)
+        numbers, since = np.flatnonzero(active) * SERIES_METRICS, np.full(len(part.events), at)
+        cells = part.index, part.values, np.ones(len(part.index), np.int64)
+        columns = numbers, part.events, part.sums, part.squares, part.sums, since, cells
+        return self._detector.observe(Observation(at, at + width, *columns), self._share)
 
     def show(self, at: float, width: float, events: Ints, values: Floats | Ints) -> list[tuple[int, str]]:
         """Show a window; return which series alarm, and how."""
-        return [(alarm.series // SERIES_METRICS, alarm.kind) for alarm in self.alarms(at, width, events, values)]
-
-
-_NO_CELLS = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64)
-
-
-def summed(events: Ints, values: Floats | Ints) -> tuple[Floats, Floats, Floats]:
-    """Return events, sums and squares of a window: of hits (series,), or of values (series, most events)."""
-    if values.ndim == 1:
-        hits = values.astype(np.float64)
-        return events.astype(np.float64), hits, hits
-    return events.astype(np.float64), np.nansum(values, axis=1), np.nansum(values**2, axis=1)
+        found = self.alarms(at, width, summed(events, values))
+        return [(alarm.series // SERIES_METRICS, alarm.kind) for alarm in found]
 
 
 # -- equal run length: one event a second, no daily cycle -------------------------------------------------------------
@@ -130,8 +152,8 @@ class Kind(NamedTuple):
 def _traffic(change: Change | Shift) -> Callable[[Rng, int, int, bool], Floats | Ints]:
     if isinstance(change, Change):
         return lambda rng, events, series, after: rng.binomial(events, change[after], series)
-    lengths, shift = LengthTraffic(sd=change.sd, level=change.level), math.log(change.factor)
-    return lambda rng, events, series, after: lengths.logs(rng, 0.0, np.full(series, events), shift * after)
+    logs, shift = LengthTraffic(sd=change.sd, level=change.level), math.log(change.factor)
+    return lambda rng, events, series, after: logs.logs(rng, 0.0, np.full(series, events), shift * after)
 
 
 def run_length(kind: Kind, change: Change | Shift, nominal: float, learned: int, series: int, step: int) -> Measured:

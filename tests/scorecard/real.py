@@ -20,16 +20,18 @@ from scorecard import ours
 from scorecard.ours import LENGTH, RATE, Kind, Watch
 from scorecard.rivals import RIVALS
 from scorecard.section import Goal, Row, Section, Size
-from scorecard.traffic import WEEK, Floats, Ints, LengthTraffic, RateTraffic, Rng, steady
+from scorecard.traffic import WEEK, Floats, Ints, LengthTraffic, RateTraffic, Rng, binned, steady
 from scorecard.yardstick import rate_of
 from undertow.drift.budget import Share
+from undertow.drift.catalogue import SERIES_METRICS
 from undertow.drift.detector import SeriesSettings
 
 __all__ = ["sections"]
 
 _SCORE = SeriesSettings(0.1, 0.25, 0.5, "both", "standard")  # a metric of the user's own
 _KNOWN = 200  # values that a scale is taken from
-_CLIP = 3.5
+_CLIP = 10.0
+_STEP = 300.0  # seconds from a value to the next
 
 
 def sections(size: Size, data: Path) -> list[Section]:
@@ -50,7 +52,7 @@ class Resampled(LengthTraffic):
 
     def logs(self, rng: Rng, at: float, events: Ints, shift: float = 0.0) -> Floats:
         size = (len(events), int(events.max(initial=0)))
-        drawn = np.clip(rng.choice(self._pool, size), *self._clip)
+        drawn = binned(np.clip(rng.choice(self._pool, size), *self._clip))
         return np.where(np.arange(size[1]) < events[:, None], drawn, np.nan)
 
 
@@ -101,7 +103,7 @@ def _silent_row(name: str, what: str, kind: Kind, traffic: LengthTraffic | RateT
 def _march_row(data: Path, task: str, size: Size) -> list[Row]:
     logs = np.log([max(len(row["answer"] or ""), 1) for row in _march(data, task)])
     return _silent_row(
-        f"LLMDrift, March, {task}", "characters an answer", Kind(ours.gaussian, LENGTH), Resampled(logs), size
+        f"LLMDrift, March, {task}", "characters an answer", Kind(ours.lengths, LENGTH), Resampled(logs), size
     )
 
 
@@ -114,7 +116,7 @@ def _refusal_row(data: Path, size: Size) -> list[Row]:
 def _arena_row(data: Path, model: str, size: Size) -> list[Row]:
     rows = _rows(data / "arena-bench-v1" / f"{model}.jsonl.gz")
     logs = np.log([max(len(row["answer"] or ""), 1) for row in rows])
-    return _silent_row(f"arena, {model}", "characters an answer", Kind(ours.gaussian, LENGTH), Resampled(logs), size)
+    return _silent_row(f"arena, {model}", "characters an answer", Kind(ours.lengths, LENGTH), Resampled(logs), size)
 
 
 def _clinc_row(size: Size) -> list[Row]:
@@ -127,28 +129,31 @@ def _clinc_row(size: Size) -> list[Row]:
 # -- series of numbers, one value at a time ---------------------------------------------------------------------------
 
 Found = list[tuple[int, int]]  # index at which an alarm came, and index from which it says that things have changed
-Detector = Callable[[Floats], Found]
+Detector = Callable[[Sequence[Floats]], list[Found]]
 
 
-def _ours(values: Floats, told: SeriesSettings = _SCORE) -> Found:
-    """Follow a series as a score of the user's own: standardised by its first values, a value every five minutes."""
-    known = values[: min(_KNOWN, len(values))]
-    scores = np.clip((values - known.mean()) / max(known.std(), 1e-9), -_CLIP, _CLIP)
-    watch = Watch(ours.gaussian(told), Share(1.0 / 64), 1)
-    return [
-        (number, int(alarm.changed_at // 300))
-        for number, score in enumerate(scores.tolist())
-        for alarm in watch.alarms(number * 300.0, 300.0, np.ones(1, np.int64), np.array([[score]]))
-        if alarm.kind != "recovered"
-    ]
+def _ours(series: Sequence[Floats]) -> list[Found]:
+    """Follow series as scores of the user's own: standardised by their first values, a value every five minutes."""
+    whole = np.full((len(series), max(map(len, series))), np.nan)
+    for row, values in zip(whole, series, strict=True):
+        known = values[:_KNOWN]
+        row[: len(values)] = np.clip((values - known.mean()) / max(known.std(), 1e-9), -_CLIP, _CLIP)
+    watch = Watch(ours.scores(_SCORE), Share(1.0 / 64), len(series))
+    found: list[Found] = [[] for _ in series]
+    for at, scores in enumerate(whole.T):
+        summary = ours.summed(np.isfinite(scores).astype(np.int64), scores[:, None])
+        for alarm in watch.alarms(at * _STEP, _STEP, summary):
+            if alarm.kind != "recovered":
+                found[alarm.series // SERIES_METRICS].append((at, int(alarm.changed_at // _STEP)))
+    return found
 
 
 def _theirs(name: str) -> Detector:
     def run(values: Floats) -> Found:
         detect = RIVALS[name].make(RIVALS[name].default or 0.0)
-        return [(number, number) for number, value in enumerate(values.tolist()) if detect(value)]
+        return [(at, at) for at, value in enumerate(values.tolist()) if detect(value)]
 
-    return run
+    return lambda series: [run(values) for values in series]
 
 
 DETECTORS: dict[str, Detector] = {
@@ -156,8 +161,8 @@ DETECTORS: dict[str, Detector] = {
     "ADWIN, as shipped": _theirs("ADWIN"),
     "PageHinkley, as shipped": _theirs("PageHinkley"),
     "KSWIN, as shipped": _theirs("KSWIN"),
-    "never": lambda values: [],
-    "always": lambda values: [(number, number) for number in range(len(values))],
+    "never": lambda series: [[] for _ in series],
+    "always": lambda series: [[(at, at) for at in range(len(values))] for values in series],
 }
 
 
@@ -180,15 +185,20 @@ def _tcpd(data: Path) -> Section:
 
 
 def _tcpd_row(name: str, data: Path) -> list[Row]:
-    annotations, scores = json.loads((data / "tcpd" / "annotations.json").read_text()), []
-    for series, annotators in annotations.items():
-        raw = json.loads((data / "tcpd" / f"{series}.json").read_text())["series"][0]["raw"]
-        values = np.array([math.nan if value is None else float(value) for value in raw])
-        values = np.where(np.isnan(values), np.nanmean(values), values)
-        changes = sorted({since for _, since in DETECTORS[name](values)})
-        scores.append(score_tcpd(list(annotators.values()), changes, len(values)))
+    annotations = json.loads((data / "tcpd" / "annotations.json").read_text())
+    series = [_read_tcpd(data / "tcpd" / f"{title}.json") for title in annotations]
+    scores = [
+        score_tcpd(list(annotators.values()), sorted({since for _, since in found}), len(values))
+        for annotators, found, values in zip(annotations.values(), DETECTORS[name](series), series, strict=True)
+    ]
     f1, cover = np.mean(scores, axis=0)
     return [Row([name, f"{f1:.3f}", f"{cover:.3f}"])]
+
+
+def _read_tcpd(path: Path) -> Floats:
+    raw = json.loads(path.read_text())["series"][0]["raw"]
+    values = np.array([math.nan if value is None else float(value) for value in raw])
+    return np.where(np.isnan(values), np.nanmean(values), values)
 
 
 def score_tcpd(annotators: Sequence[Sequence[int]], changes: Sequence[int], length: int) -> tuple[float, float]:
@@ -239,6 +249,9 @@ def _published_rows(data: Path) -> list[Row]:
 # -- NAB --------------------------------------------------------------------------------------------------------------
 
 
+_PROBATION = 0.15  # share of a series in which alarms do not count
+
+
 class Series(NamedTuple):
     """Values, labelled windows as index pairs, and how long it lasts."""
 
@@ -283,21 +296,23 @@ def _time(text: str) -> float:
 
 
 def _nab_row(name: str, data: Path) -> list[Row]:
-    total = hits = false = windows = calm_false = 0.0
-    weeks = calm_weeks = 0.0
-    for path, series in _read_nab(data).items():
-        probation = int(0.15 * len(series.values))
-        alarms = [at for at, _ in DETECTORS[name](series.values) if at >= probation]
+    read = _read_nab(data)
+    total = hits = windows = 0.0
+    false = dict.fromkeys(read, 0)
+    for (path, series), found in zip(
+        read.items(), DETECTORS[name]([series.values for series in read.values()]), strict=True
+    ):
+        alarms = [at for at, _ in found if at >= _PROBATION * len(series.values)]
         inside = [[at for at in alarms if start <= at <= end] for start, end in series.windows]
-        outside = len(alarms) - sum(map(len, inside))
+        false[path] = len(alarms) - sum(map(len, inside))
         total += score_nab(alarms, series.windows)
-        hits, windows, false = hits + sum(map(bool, inside)), windows + len(series.windows), false + outside
-        weeks += series.weeks
-        if "NoAnomaly" in path:
-            calm_false, calm_weeks = calm_false + outside, calm_weeks + series.weeks
+        hits, windows = hits + sum(map(bool, inside)), windows + len(series.windows)
+    calm = [path for path in read if "NoAnomaly" in path]
+    rates = [
+        rate_of(sum(false[path] for path in some), sum(read[path].weeks for path in some)) for some in (read, calm)
+    ]
     score = 100 * (total + windows) / (2 * windows)
-    rates = [str(rate_of(int(count), time)) for count, time in ((false, weeks), (calm_false, calm_weeks))]
-    return [Row([name, f"{score:.1f}", f"{hits:.0f} of {windows:.0f}", *rates])]
+    return [Row([name, f"{score:.1f}", f"{hits:.0f} of {windows:.0f}", *map(str, rates)])]
 
 
 def score_nab(alarms: Sequence[int], windows: Sequence[tuple[int, int]]) -> float:

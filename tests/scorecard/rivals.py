@@ -220,23 +220,24 @@ class Found(NamedTuple):
 
     knob: float
     parameter: str  # in its authors' words
-    run_length: float  # realised over wanted, on the streams that it was tuned on
+    run_length: float | None  # realised over wanted, on the streams that it was tuned on; None without any alarm
     streams: int
 
 
 def tune(name: str, change: Change | Shift, nominal: float, learned: int, runs: int, steps: int = 8) -> Found:
     """Return the knob at which the run length is the wanted one, by bisection."""
-    rival, best = RIVALS[name], None
+    rival, nearest = RIVALS[name], math.inf
     low, high = rival.range
+    best = Found(low, rival.parameter(low), None, runs)
     for _ in range(steps):
         knob = math.sqrt(low * high) if low > 0 else (low + high) / 2
         value = run_length(rival, knob, change, nominal, learned, runs, seed=1).value
-        if best is None or abs(math.log(value)) < abs(math.log(best.run_length)):
-            best = Found(knob, rival.parameter(knob), value, runs)
-        if abs(math.log(value)) < _CLOSE:
+        if abs(math.log(value)) < nearest:
+            best, nearest = Found(knob, rival.parameter(knob), value, runs), abs(math.log(value))
+        if nearest < _CLOSE:
             break
         low, high = (knob, high) if value < 1 else (low, knob)
-    return best or Found(high, rival.parameter(high), math.inf, runs)
+    return best
 
 
 @cache

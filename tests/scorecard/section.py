@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NamedTuple
 
 from scorecard.yardstick import Measured
@@ -48,11 +47,12 @@ class Bar(NamedTuple):
     ours: bool = False
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True)
+class Row:
     """A line of a table, and what the goals are computed from, by name."""
 
     cells: Sequence[str]
-    data: Mapping[str, Measured] = MappingProxyType({})
+    data: Mapping[str, Measured] = field(default_factory=dict)
     bars: Sequence[Bar] = ()
 
 

@@ -75,7 +75,8 @@ def hours(
     rng, columns = np.random.default_rng([41, seed]), []
     for hour in range(HISTORY + WATCHED):
         traffic = before if hour < HISTORY + change else after
-        columns.append(summed(*traffic.draw(rng, hour * HOUR, weekly * HOUR / WEEK, series)))
+        summary = summed(*traffic.draw(rng, hour * HOUR, weekly * HOUR / WEEK, series))
+        columns.append((summary.events, summary.sums, summary.squares))
     events, sums, squares = (np.stack(column, axis=1) for column in zip(*columns, strict=True))
     if isinstance(before, RateTraffic):
         squares = sums

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from undertow.drift.statistics.logbins import LOG_GAMMA
+
 __all__ = [
     "DAY",
     "HOUR",
@@ -20,6 +22,7 @@ __all__ = [
     "Volume",
     "Wander",
     "arriving",
+    "binned",
     "silent",
     "steady",
     "surging",
@@ -156,6 +159,12 @@ def _in_sessions(rng: Rng, events: Ints, level: Floats, correlation: float) -> I
     return hits
 
 
+def binned(logs: Floats) -> Floats:
+    """Return the logs as windows keep them: to 2 %."""
+    rounded: Floats = np.rint(logs / LOG_GAMMA) * LOG_GAMMA
+    return rounded
+
+
 @dataclass
 class LengthTraffic:
     """Logs of a positive quantity, clipped as the windows clip them: at 3.5 robust standard deviations.
@@ -204,4 +213,4 @@ class LengthTraffic:
         level = self.level + shift + self.season * _sine(at) + day
         size = (len(events), int(events.max(initial=0)))
         values = np.reshape(level, (-1, 1)) + self.sd * self.shaped(rng, size)
-        return np.where(np.arange(size[1]) < events[:, None], np.clip(values, *self._clip), np.nan)
+        return np.where(np.arange(size[1]) < events[:, None], binned(np.clip(values, *self._clip)), np.nan)
