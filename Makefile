@@ -9,7 +9,7 @@ FILES   := $(sort $(shell find $(PACKAGES) -type f ! -name '*.pyc'))
 
 EXTRA   := .venv-embeddings
 
-.PHONY: help demo test test-embeddings check bench setup clean FORCE
+.PHONY: help demo test test-embeddings check bench scorecard setup clean FORCE
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -33,6 +33,9 @@ check: setup  ## style, types, and which file may import which
 
 bench: setup  ## speed and memory
 	$(BIN)/python -m tests.bench
+
+scorecard: setup  ## how good the detection is, beside what else there is: writes docs/scorecard.md
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.scorecard
 
 setup: $(VENV)/.installed  ## what the others need, in .venv; again only when it must be
 

@@ -21,7 +21,7 @@ from scorecard.yardstick import Change, Shift
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
 CORES = 2
-_TUNED_ON = (100, 12)  # streams: of the fast and of the slow
+_TUNED_ON = 100  # streams
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -85,11 +85,11 @@ def tune(only: str, cores: int) -> None:
             changes += [*abrupt.RAW, *abrupt.LOGS]
         for change in changes:
             jobs[rivals.key(rival, change, abrupt.SHORT)] = partial(
-                rivals.tune, rival.name, change, abrupt.SHORT, abrupt.SHORT_LEARNED, _TUNED_ON[rival.slow]
+                rivals.tune, rival.name, change, abrupt.SHORT, abrupt.SHORT_LEARNED, rival.streams(_TUNED_ON)
             )
     for change in abrupt.CHANGES:
         jobs[rivals.key(rivals.RIVALS["ADWIN"], change, FULL.long)] = partial(
-            rivals.tune, "ADWIN", change, FULL.long, FULL.learned, _TUNED_ON[False]
+            rivals.tune, "ADWIN", change, FULL.long, FULL.learned, _TUNED_ON
         )
     with ProcessPoolExecutor(cores) as pool:
         waiting = {pool.submit(job): name for name, job in jobs.items() if only in name}

@@ -162,7 +162,7 @@ def _rivals(size: Size) -> Section:
     nominal = SHORT if not size.quick else 500.0
     jobs = [partial(_ours_short, name, size, nominal) for name in OURS[:2]]
     for name, rival in rivals.RIVALS.items():
-        if not (size.quick and rival.slow):
+        if not (size.quick and rival.slow > 1):
             jobs += [partial(_rival_row, name, tuned, size, nominal) for tuned in ([True, False])]
     return Section(
         "rivals",
@@ -194,7 +194,7 @@ def _ours_short(name: str, size: Size, nominal: float) -> list[Row]:
 
 def _rival_row(name: str, tuned: bool, size: Size, nominal: float) -> list[Row]:
     rival, how = rivals.RIVALS[name], "re-tuned" if tuned else "as shipped"
-    few = size.streams // (4 if rival.slow else 1)
+    few = rival.streams(size.streams)
     known = {change.usual: _knob(rival, tuned, change) for change in _few(size)}
     knobs = {usual: knob for usual, knob in known.items() if knob is not None}
     if len(knobs) < len(known):
@@ -277,7 +277,7 @@ def _raw_row(name: str, changes: Sequence[Shift], size: Size) -> list[Row]:
     known = {usual: knob for usual, knob in knobs.items() if knob is not None}
     if len(known) < len(knobs):
         return []
-    few = size.streams // (4 if rival.slow else 1)
+    few = rival.streams(size.streams)
     delays = [rivals.delays(rival, known[change.usual], change, SHORT_LEARNED, few, size.most) for change in changes]
     runs = [
         rivals.run_length(rival, known[change.usual], change, SHORT, SHORT_LEARNED, few, seed=2)

@@ -155,7 +155,7 @@ def _rule_nulls(size: Size) -> list[Row]:
 
 def _river_null(rival_name: str, size: Size) -> list[Row]:
     rival, cells = rivals.RIVALS[rival_name], []
-    series = size.streams // (4 if rival.slow else 1)
+    series = rival.streams(size.streams)
     for name in _NULLS:
         traffic, rng = RATES[name].traffic(7.0), np.random.default_rng(26)
         windows = [

@@ -69,7 +69,7 @@ _MANY = 100_000  # series
 def _cost(size: Size) -> Section:
     jobs: list[Job] = [partial(_our_cost, name, size) for name in _OURS]
     jobs += [] if size.quick else [_many_series]
-    jobs += [partial(_rival_cost, name) for name, rival in rivals.RIVALS.items() if not (size.quick and rival.slow)]
+    jobs += [partial(_rival_cost, name) for name, rival in rivals.RIVALS.items() if not (size.quick and rival.slow > 1)]
     return Section(
         "cost",
         "Speed and memory",

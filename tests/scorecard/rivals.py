@@ -28,6 +28,7 @@ __all__ = ["RIVALS", "Found", "Rival", "delays", "key", "oracle", "pages", "reme
 Detect = Callable[[float], bool]  # takes an event, says whether it alarms
 _TUNED = Path(__file__).with_name("tuned.json")
 _OPTIMUM_LOOKS = 20_000  # events after which even the optimum has missed a change
+_FEWEST = 6  # streams
 _CLOSE = 0.1  # of the log of the run length: near enough
 
 
@@ -39,7 +40,10 @@ class Rival(NamedTuple):
     default: float | None  # of the knob, as its authors ship it
     range: tuple[float, float]  # in which the knob is searched
     parameter: Callable[[float], str]  # what its authors call the knob, at a value of it
-    slow: bool = False
+    slow: int = 1  # streams are so many times fewer
+
+    def streams(self, streams: int) -> int:
+        return max(streams // self.slow, min(streams, _FEWEST))
 
 
 def _river(make: Callable[[float], Any]) -> Callable[[float], Detect]:
@@ -128,7 +132,7 @@ RIVALS = {
             -math.log(0.005),
             (0.5, 40),
             _log("alpha"),
-            slow=True,
+            slow=16,
         ),
         Rival("DDM", _river(lambda h: drift.binary.DDM(drift_threshold=h)), 3.0, (0.5, 100), _plain("drift_threshold")),
         Rival(
@@ -138,9 +142,9 @@ RIVALS = {
             (0.001, 10),
             _log("beta"),
         ),
-        Rival("HDDM_A", _hddm(drift.binary.HDDMA), -math.log(0.001), (0.01, 60), _log("drift_confidence"), slow=True),
-        Rival("HDDM_W", _hddm(drift.binary.HDDMW), -math.log(0.001), (0.01, 60), _log("drift_confidence"), slow=True),
-        Rival("FOCuS", _focus, None, (3, 40), _plain("threshold"), slow=True),
+        Rival("HDDM_A", _hddm(drift.binary.HDDMA), -math.log(0.001), (0.01, 60), _log("drift_confidence"), slow=8),
+        Rival("HDDM_W", _hddm(drift.binary.HDDMW), -math.log(0.001), (0.01, 60), _log("drift_confidence"), slow=8),
+        Rival("FOCuS", _focus, None, (3, 40), _plain("threshold"), slow=8),
         Rival("|z| of 100 events", _ZTest, 3.0, (1, 40), _plain("|z|")),
     )
 }
