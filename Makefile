@@ -9,7 +9,7 @@ FILES   := $(sort $(shell find $(PACKAGES) -type f ! -name '*.pyc'))
 
 EXTRA   := .venv-embeddings
 
-.PHONY: help demo test test-embeddings check bench faults setup clean FORCE
+.PHONY: help demo test test-embeddings check bench faults scorecard setup clean FORCE
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -36,6 +36,9 @@ bench: setup  ## speed and memory
 
 faults: setup  ## 1,000 incidents told to a PagerDuty that fails three calls in ten, twenty times over
 	$(BIN)/python -m tests.bench.delivery --seeds 20
+
+scorecard: setup  ## how good the detection is, beside what else there is: writes docs/scorecard.md
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.scorecard
 
 setup: $(VENV)/.installed  ## what the others need, in .venv; again only when it must be
 
