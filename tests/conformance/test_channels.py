@@ -79,21 +79,23 @@ def expected(name: str, status: int) -> Outcome:
 
 
 @contextmanager
-def server(answer: Callable[[socket.socket], None], read: bool = True) -> Iterator[str]:
-    """A loopback server that reads one request and then does as told with the raw connection."""
+def server(answer: Callable[[socket.socket], None], read: bool = True, calls: int = 1) -> Iterator[str]:
+    """A loopback server that reads each request and then does as told with the raw connection."""
     listener = socket.create_server(("127.0.0.1", 0))
     done = threading.Event()
 
     def serve() -> None:
-        try:
-            connection, _ = listener.accept()
-        except OSError:  # nobody ever called
-            return
-        with connection:
-            if read:
-                _request(connection)
-            answer(connection)
-            done.wait(2)
+        for call in range(1, calls + 1):
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # nobody called
+                return
+            with connection:
+                if read:
+                    _request(connection)
+                answer(connection)
+                if call == calls:
+                    done.wait(2)
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -157,7 +159,8 @@ def attempt(
     timeouts: Timeouts = PATIENT,
     kind: ChangeKind = ChangeKind.TRIGGER,
 ) -> Delivery:
-    with server(answer, read) as url:
+    calls = 2 if name == "pagerduty" and kind is ChangeKind.ESCALATE else 1  # a new alert, and the end of the old one
+    with server(answer, read, calls) as url:
         return NETWORKED[name](url, timeouts).send(change(kind))
 
 
@@ -184,9 +187,9 @@ class TestEveryChannelThatSpeaksHttp:
 
         for _ in range(2):
             attempt(name, keep, read=False, kind=kind)
-        first, second = bodies
-        assert first == second
-        assert change().incident.id.encode() in first
+        half = len(bodies) // 2
+        assert bodies[:half] == bodies[half:]
+        assert all(change().incident.id.encode() in body for body in bodies)
 
 
 @pytest.mark.parametrize("name", NETWORKED)
