@@ -54,5 +54,9 @@ class Share:
 
     def thresholds(self, events: Floats, seconds: Floats) -> Floats:
         """Return ln(N/b) for series that saw `events` in `seconds` of event time."""
-        weekly = events / np.maximum(seconds, _SHORTEST_LIFE) * WEEK
-        return np.log(np.maximum(weekly, _FEWEST_EVENTS) / self.pages_per_week)
+        return np.log(np.maximum(self.weekly(events, seconds), _FEWEST_EVENTS) / self.pages_per_week)
+
+    @staticmethod
+    def weekly(events: Floats, seconds: Floats) -> Floats:
+        """Return the events a week of series that saw `events` in `seconds` of event time."""
+        return events / np.maximum(seconds, _SHORTEST_LIFE) * WEEK

@@ -17,6 +17,8 @@ from undertow.drift.detector import Alarm, Detector, Progress, SeriesSettings
 from undertow.drift.detectors import DETECTORS
 from undertow.drift.metrics import Family, Metric, parent_of, resolve
 from undertow.drift.observations import Observations, selected
+from undertow.drift.planning import Prospects
+from undertow.drift.prospects import PlannedDetector
 from undertow.drift.scales import Scales
 from undertow.drift.segments import Group
 from undertow.drift.verdict import Estimate, Series, Verdict, verdict_id
@@ -114,7 +116,7 @@ class Monitor:
         self.last_closed = window.end
         if not len(window.cells.keys):
             return []
-        share = Share.of(self._config.false_pages_per_week, self.pageable())
+        share = self.share()
         observed = self._observations.of(window)
         alarms = [
             (alarm, name)
@@ -125,6 +127,10 @@ class Monitor:
         ]
         verdicts = [self._verdict(alarm, name, window) for alarm, name in alarms]
         return sorted(verdicts, key=lambda verdict: (verdict.series, verdict.opened))
+
+    def share(self) -> Share:
+        """Return the share of the budget that each series has now."""
+        return Share.of(self._config.false_pages_per_week, self.pageable())
 
     def pageable(self) -> int:
         """Return how many series may page and so share the budget."""
@@ -139,6 +145,22 @@ class Monitor:
                 if progress is not None:
                     told = progress._replace(level=self._scales.in_units(series, progress.level))
                     yield SeriesStatus(self._series(group, name), _state(progress), told)
+
+    def prospects(self, window_s: float) -> Iterator[tuple[list[Series], Prospects]]:
+        """Yield, some at a time, the series whose detector says how small a change it finds in windows so wide."""
+        for detector in self._planned():
+            for found in detector.prospects(self.share(), self.last_closed, window_s):
+                yield [self._named(series) for series in found.series.tolist()], found
+
+    def in_units(self, of: Prospects, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return levels (series, n) of the link scale in the metric's own unit."""
+        detector = self._detector_of(int(of.series[0] % SERIES_METRICS)) if len(of.series) else None
+        if not isinstance(detector, PlannedDetector):
+            return levels
+        return self._scales.levels_in_units(of.series, detector.in_units(of.series, levels))
+
+    def _planned(self) -> Iterator[PlannedDetector]:
+        return (detector for detector in self._detectors.values() if isinstance(detector, PlannedDetector))
 
     def levels(self, group: Group, metric: str, since: float) -> tuple[Estimate, Estimate] | None:
         """Return the level of a metric before and since a time, None if one of them is unknown."""
@@ -183,13 +205,16 @@ class Monitor:
     def _detector_of(self, number: int) -> Detector:
         return next(self._detectors[name] for name, handled in self._handled.items() if handled[number])
 
+    def _named(self, series: int) -> Series:
+        group, number = divmod(series, SERIES_METRICS)
+        return self._series(group, self._catalogue.name(number))
+
     def _series(self, group: int, metric: str) -> Series:
         where = self._groups[group]
         return Series(where.service, where.environment, where.segment, metric)
 
     def _verdict(self, alarm: Alarm, detector: str, window: ClosedWindow) -> Verdict:
-        group, number = divmod(alarm.series, SERIES_METRICS)
-        series = self._series(group, self._catalogue.name(number))
+        series = self._named(alarm.series)
         kind = self._capped(alarm.kind, "detectors", window.end) if detector not in _DEFAULTS.values() else alarm.kind
         opened = verdict_id(series, alarm.opened_at, "alarm") if kind == "recovered" else ""
         return Verdict(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from undertow.drift.baselines import Slot
 from undertow.drift.detector import Observation
-from undertow.drift.sequential import SequentialDetector
+from undertow.drift.prospects import PlannedDetector
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.verdict import Estimate
 
@@ -20,7 +22,7 @@ _SMALLEST_SD = 0.05  # of the log: a quantity that never varies may move by 5 % 
 _SHIFTS = np.array([0.05, 0.1, 0.18, 0.3, 0.5, 0.9])
 
 
-class ClippedGaussian(SequentialDetector):
+class ClippedGaussian(PlannedDetector):
     r"""Follows lengths, latency and cost: values ≥ 0 with heavy tails, always on the log; and scores, standardised.
 
     Alternatives are shifts of the mean log by ±(.05, .1, .18, .3, .5, .9) standard deviations beyond the edge of the
@@ -98,6 +100,23 @@ class ClippedGaussian(SequentialDetector):
         sd = np.sqrt(self._variance(rows))[:, None]
         ratios: Floats = self._shifts * (deviation - events * edge) / sd - events * self._shifts**2 / 2
         return ratios / self._dispersion(rows)[:, None]
+
+    def _expected_ratios(self, rows: Ints, block: Floats, up: Floats, down: Floats) -> Callable[[Floats], Floats]:
+        usual, components = self._usual_block(rows, block), len(self._shifts)
+
+        def ratios(shifts: Floats) -> Floats:
+            """Return what the mean of a block gains: the likelihood ratio is linear in it."""
+            part = np.repeat(usual, shifts.shape[1], axis=0)
+            part[:, Slot.SUM] = (usual[:, [Slot.EXPECTED]] + block[:, None] * shifts).ravel()
+            above, below = (np.repeat(reach, shifts.shape[1]) for reach in (up, down))
+            found = self._log_ratios(np.repeat(rows, shifts.shape[1]), part, above, below)
+            return found.reshape(*shifts.shape, components)
+
+        return ratios
+
+    def _in_units(self, rows: Ints, levels: Floats) -> Floats:
+        log = self._settings["log"][self._metric_of(rows)][:, None] > 0
+        return np.where(log, np.exp(np.where(log, levels, 0.0)), levels)
 
     def _margin(self, rows: Ints, z: float) -> tuple[Floats, Floats]:
         events = np.maximum(self.baselines.sums[rows, Slot.EVENTS], 1)
