@@ -17,6 +17,7 @@ from undertow.drift.detector import Alarm, Detector, Progress, SeriesSettings
 from undertow.drift.detectors import DETECTORS
 from undertow.drift.metrics import Family, Metric, parent_of, resolve
 from undertow.drift.observations import Observations, selected
+from undertow.drift.parity import Parity
 from undertow.drift.planning import Prospects
 from undertow.drift.prospects import PlannedDetector
 from undertow.drift.scales import Scales
@@ -33,6 +34,7 @@ _DEFAULTS = {
     Family.CATEGORY: "multinomial",
     Family.VECTOR: "hotelling",
 }
+_BUDGETED = frozenset({*_DEFAULTS.values(), Parity.name})
 _SCALES = {Family.POSITIVE: "log", Family.SCORE: "standard"}  # of the values that a detector sees
 _LINEAR = frozenset({Family.SCORE, Family.VECTOR})  # their limits are standard deviations
 _UNBUDGETED_PAGES_PER_WEEK = 10  # of rules, and of detectors outside the budget; beyond it they are notices
@@ -52,6 +54,8 @@ class MonitorConfig:
         Metric → name of a detector, where it is not the default of its family.
     bands, page_from
         Metric → benign wander δ, and smallest effect worth a page, where they are not the metric's own.
+    parity
+        Dimensions whose values should be alike; "environment" for the environments of a service.
     """
 
     false_pages_per_week: float = 1.0
@@ -61,6 +65,7 @@ class MonitorConfig:
     bands: Mapping[str, float] = field(default_factory=dict)
     page_from: Mapping[str, float] = field(default_factory=dict)
     metrics_off: Sequence[str] = ()
+    parity: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name in (*self.detectors, *self.bands, *self.page_from, *self.metrics_off):
@@ -108,6 +113,11 @@ class Monitor:
             name: DETECTORS[name](settings, config.min_events, config.strict_events) for name in sorted(set(chosen))
         }
         self._handled: dict[str, Bools] = {name: np.array([c == name for c in chosen]) for name in self._detectors}
+        rates = {
+            number for number, metric in enumerate(metrics) if metric.family is Family.RATE and "." not in metric.name
+        }
+        compared = {number: settings[number] for number in rates if self._watched[number]}
+        self._parity = Parity(config.parity, groups, compared, config.strict_events)
         self._unbudgeted: dict[str, list[float]] = {}
         self.last_closed = -np.inf
 
@@ -125,6 +135,7 @@ class Monitor:
             if len(observation.series)
             for alarm in detector.observe(observation, share)
         ]
+        alarms += [(alarm, Parity.name) for alarm in self._parity.observe(observed[0], share)]
         verdicts = [self._verdict(alarm, name, window) for alarm, name in alarms]
         return sorted(verdicts, key=lambda verdict: (verdict.series, verdict.opened))
 
@@ -134,7 +145,7 @@ class Monitor:
 
     def pageable(self) -> int:
         """Return how many series may page and so share the budget."""
-        return sum(detector.pageable() for detector in self._detectors.values())
+        return sum(detector.pageable() for detector in self._detectors.values()) + self._parity.pageable()
 
     def statuses(self) -> Iterator[SeriesStatus]:
         """Say of every series whether it is learning, watching or changed."""
@@ -177,6 +188,7 @@ class Monitor:
         number = self._catalogue.numbers[series.metric]
         if group in self._groups:
             self._detector_of(number).accept(self._groups.index(group) * SERIES_METRICS + number)
+            self._parity.accept(self._groups.index(group) * SERIES_METRICS + number)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state: arrays and plain values by name."""
@@ -184,6 +196,7 @@ class Monitor:
         return {
             "metrics": self._catalogue.names,
             "detectors": detectors,
+            "parity": self._parity.snapshot(),
             "scales": self._scales.snapshot(),
             "unbudgeted": self._unbudgeted,
             "last_closed": self.last_closed,
@@ -199,6 +212,7 @@ class Monitor:
             )
         for name, detector in self._detectors.items():
             detector.restore(state["detectors"][name])
+        self._parity.restore(state["parity"])
         self._scales.restore(state["scales"])
         self._unbudgeted, self.last_closed = dict(state["unbudgeted"]), state["last_closed"]
 
@@ -215,10 +229,11 @@ class Monitor:
 
     def _verdict(self, alarm: Alarm, detector: str, window: ClosedWindow) -> Verdict:
         series = self._named(alarm.series)
-        kind = self._capped(alarm.kind, "detectors", window.end) if detector not in _DEFAULTS.values() else alarm.kind
-        opened = verdict_id(series, alarm.opened_at, "alarm") if kind == "recovered" else ""
+        kind = self._capped(alarm.kind, "detectors", window.end) if detector not in _BUDGETED else alarm.kind
+        said = f"{detector} alarm" if detector == Parity.name else "alarm"  # beside what the series itself may say
+        opened = verdict_id(series, alarm.opened_at, said) if kind == "recovered" else ""
         return Verdict(
-            id=verdict_id(series, alarm.opened_at if opened else window.end, "recovered" if opened else "alarm"),
+            id=verdict_id(series, alarm.opened_at if opened else window.end, "recovered" if opened else said),
             kind=kind,
             series=series,
             direction=alarm.direction,

@@ -40,7 +40,7 @@ from undertow.pipelines.vector_meter import build as build_vector_meter
 __all__ = ["Counters", "Processor", "Step"]
 
 _VERSION_SLACK = 3600.0  # seconds before and after the change interval in which a first-seen version is a suspect
-STATE_VERSION = 3
+STATE_VERSION = 4
 
 
 def _unkeyed(user: str) -> str:
@@ -369,4 +369,5 @@ def _monitor_config(settings: Settings) -> MonitorConfig:
         bands=detection.band,
         page_from=detection.page_from,
         metrics_off=detection.metrics_off,
+        parity=detection.parity,
     )

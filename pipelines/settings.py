@@ -18,6 +18,7 @@ import msgspec
 
 from undertow.drift import metrics, own_metric, rule
 from undertow.drift.declared import read_declared
+from undertow.drift.parity import ENVIRONMENT
 
 __all__ = [
     "Alerts",
@@ -107,6 +108,12 @@ class Detection(_Section, frozen=True):
     metrics_off: list[str] = []
     band: dict[str, NotNegative] = {}  # metric → benign wander δ
     page_from: dict[str, Positive] = {}  # metric → smallest effect worth a page
+    parity: tuple[str, ...] = ()  # dimensions whose values should be alike; "environment" for environments
+
+    def __post_init__(self) -> None:
+        for name in self.parity:
+            if name not in {*self.dimensions, ENVIRONMENT}:
+                raise ValueError(f"parity: '{name}' is not one of the dimensions ({', '.join(self.dimensions)})")
 
 
 class Budget(_Section, frozen=True):
@@ -306,7 +313,9 @@ def _overlay(raw: dict[str, Any], environ: Mapping[str, str]) -> None:
             target = target.setdefault(table, {})
             if not isinstance(target, dict):
                 raise SettingsError(f"{key}: '{table}' is not a table of settings in the file")
-        target[leaf] = value.split(",") if leaf in {"paths", "dimensions", "metrics_off", "redact", "hosts"} else value
+        target[leaf] = (
+            value.split(",") if leaf in {"paths", "dimensions", "parity", "metrics_off", "redact", "hosts"} else value
+        )
 
 
 def _refuse_unknown(raw: Mapping[str, Any], section: type[msgspec.Struct], name: str, where: str) -> None:
