@@ -51,7 +51,7 @@ def render_plan(plan: Plan) -> str:
 def _top(plan: Plan, planned: int) -> Markup:
     told = (
         f"{plan.false_pages_per_week:g} false pages a week, shared by {plan.series_sharing} series, {planned} of them "
-        f"planned. As learned until {stamp(plan.until)} UTC; more than half of all changes are found within the delays."
+        f"planned. As learned until {stamp(plan.until)} UTC; about half of all changes are found sooner, half later."
     )
     return tag(
         "header",

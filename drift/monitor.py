@@ -15,6 +15,7 @@ from undertow.drift.catalogue import SERIES_METRICS, Catalogue
 from undertow.drift.categories import Categories
 from undertow.drift.detector import Alarm, Detector, Progress, SeriesSettings
 from undertow.drift.detectors import DETECTORS
+from undertow.drift.joint import JOINED_PART, Joint
 from undertow.drift.metrics import Family, Metric, parent_of, resolve
 from undertow.drift.observations import Observations, selected
 from undertow.drift.parity import Parity
@@ -118,6 +119,7 @@ class Monitor:
         }
         compared = {number: settings[number] for number in rates if self._watched[number]}
         self._parity = Parity(config.parity, groups, compared, config.strict_events)
+        self._joint = Joint(groups, catalogue)
         self._unbudgeted: dict[str, list[float]] = {}
         self.last_closed = -np.inf
 
@@ -135,13 +137,15 @@ class Monitor:
             if len(observation.series)
             for alarm in detector.observe(observation, share)
         ]
+        joined = self._joint.observe(list(self._planned()), observed[0], self._config.false_pages_per_week)
+        alarms += [(alarm, name) for alarm, name in joined]
         alarms += [(alarm, Parity.name) for alarm in self._parity.observe(observed[0], share)]
         verdicts = [self._verdict(alarm, name, window) for alarm, name in alarms]
         return sorted(verdicts, key=lambda verdict: (verdict.series, verdict.opened))
 
     def share(self) -> Share:
-        """Return the share of the budget that each series has now."""
-        return Share.of(self._config.false_pages_per_week, self.pageable())
+        """Return the share of the budget that each series has now, for what it says alone."""
+        return Share.of((1 - JOINED_PART) * self._config.false_pages_per_week, self.pageable())
 
     def pageable(self) -> int:
         """Return how many series may page and so share the budget."""

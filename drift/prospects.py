@@ -12,7 +12,7 @@ from undertow.drift.baselines import Slot
 from undertow.drift.budget import WEEK, Share
 from undertow.drift.episodes import BLOCK
 from undertow.drift.planning import SHIFTS, Prospects
-from undertow.drift.sequential import SequentialDetector
+from undertow.drift.standings import StandingDetector
 from undertow.drift.statistics.proportions import Floats
 
 __all__ = ["PlannedDetector"]
@@ -23,7 +23,7 @@ _LONGEST_BLOCK = 1000.0  # events; what a longer one gains is told as if it were
 Ints = NDArray[np.int64]
 
 
-class PlannedDetector(SequentialDetector):
+class PlannedDetector(StandingDetector):
     """A detector that says what it would find; a family adds what a block of changed traffic gains on average."""
 
     _reads_falls_within = True  # a block in which less happens than usual is read before it is full

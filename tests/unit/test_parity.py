@@ -42,8 +42,10 @@ class Watched:
         alarms: list[Alarm] = []
         for _ in range(windows):
             hits = cluster * self.rng.binomial(events // cluster, rates).astype(float)
-            columns = [np.full(len(hits), float(events)), hits, hits, hits, np.full(len(hits), self.now)]
-            window = Observation(self.now, self.now + 10, self.series, *columns, NO_CELLS)
+            one = np.ones(len(hits))
+            window = Observation(
+                self.now, self.now + 10, self.series, events * one, hits, hits, hits, self.now * one, NO_CELLS
+            )
             alarms += self.parity.observe(window, SHARE)
             self.now += 10
         return alarms
@@ -85,11 +87,12 @@ def test_false_alarms_stay_within_the_budget() -> None:
     """Of 480 comparisons of 10,000 events a week, each with a share of a tenth of a page a week: 48 in a week."""
     for cluster in (1, 5):
         watched, share = Watched(regions(160), band=0.0, harm="both"), Share(0.1)
-        found = 0
+        found, one = 0, np.ones(640)
         for _ in range(200):
             hits = cluster * watched.rng.binomial(50 // cluster, 0.04, 640).astype(float)
-            columns = [np.full(640, 50.0), hits, hits, hits, np.full(640, watched.now)]
-            window = Observation(watched.now, watched.now + 3024, watched.series, *columns, NO_CELLS)
+            window = Observation(
+                watched.now, watched.now + 3024, watched.series, 50 * one, hits, hits, hits, watched.now * one, NO_CELLS
+            )
             found += len(watched.parity.observe(window, share))
             watched.now += 3024
         assert found <= 48
