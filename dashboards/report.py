@@ -1,17 +1,13 @@
 """The report: one HTML file that answers what changed, when, where, since which version and how badly.
 
-It holds everything it needs and asks the network for nothing. A content security policy allows exactly its own style
-sheet and script, named by their hashes, so that not even a flaw in escaping could run a text of the traffic.
+It holds everything it needs and asks the network for nothing.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
 
+from undertow.dashboards.document import document
 from undertow.dashboards.exchanges import examples_section
 from undertow.dashboards.figures import behaviour_section, http_section, steady_section
 from undertow.dashboards.markup import Markup, tag
@@ -33,13 +29,7 @@ def render_report(report: Report) -> str:
     (True, True)
     """
     incidents = sorted(report.incidents, key=lambda incident: (_rank(incident.severity), incident.changed_at))
-    body = tag(
-        "body",
-        tag("main", *_sections(report, incidents)),
-        tag("div", id="hover", hidden=True),
-        tag("script", Markup(_asset("report.js"))),
-    )
-    return f"<!doctype html>\n{tag('html', _head(report), body, lang='en')}\n"
+    return document(report.title, _sections(report, incidents))
 
 
 def _rank(severity: str) -> int:
@@ -58,34 +48,6 @@ def _sections(report: Report, incidents: Sequence[IncidentView]) -> list[Markup]
         *_versions(report.versions),
         _foot(report),
     ]
-
-
-# --- head ------------------------------------------------------------------------------------------------------------
-
-
-@cache
-def _asset(name: str) -> str:
-    return (files("undertow.dashboards") / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _head(report: Report) -> Markup:
-    style, script = _asset("report.css"), _asset("report.js")
-    policy = (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
-    )
-    return tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{report.title} · Undertow"),
-        tag("style", Markup(style)),
-    )
 
 
 # --- top -------------------------------------------------------------------------------------------------------------

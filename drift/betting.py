@@ -111,7 +111,7 @@ class BettingFamily(GaussianFamily):
                 self._bets[rows, column] += np.bincount(index, gains, len(rows))
 
     def _log_ratios(self, rows: Ints, part: Floats, up: Floats, down: Floats) -> Floats:
-        gaussian = super()._log_ratios(rows, part, up, down)
+        gaussian = self._gaussian_ratios(rows, part, up, down)
         return np.where(self._fitted[rows][:, None], self._bets[rows] / self._dispersion(rows)[:, None], gaussian)
 
     def _commit(self, rows: Ints, evidence: Floats, segment: Floats) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from undertow.drift.baselines import Slot
 from undertow.drift.detector import Observation
-from undertow.drift.sequential import SequentialDetector
+from undertow.drift.prospects import PlannedDetector
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.verdict import Estimate
 
@@ -21,7 +23,7 @@ _UNKNOWN_FACTOR = 100.0  # of the variance of blocks, before there are two of th
 _SHIFTS = np.array([0.05, 0.1, 0.18, 0.3, 0.5, 0.9])
 
 
-class GaussianFamily(SequentialDetector):
+class GaussianFamily(PlannedDetector):
     """Numbers as a Gaussian sees them: alternatives are shifts of the mean by so many standard deviations."""
 
     shifts = np.concatenate([_SHIFTS, -_SHIFTS])
@@ -66,12 +68,32 @@ class GaussianFamily(SequentialDetector):
         return deviation**2 / (part[:, Slot.EVENTS] * self._variance(rows)) - 1, np.ones(len(rows))
 
     def _log_ratios(self, rows: Ints, part: Floats, up: Floats, down: Floats) -> Floats:
+        return self._gaussian_ratios(rows, part, up, down)
+
+    def _gaussian_ratios(self, rows: Ints, part: Floats, up: Floats, down: Floats) -> Floats:
         events = part[:, [Slot.EVENTS]]
         deviation = part[:, [Slot.SUM]] - part[:, [Slot.EXPECTED]]
         edge = np.where(self.directions > 0, up[:, None], -down[:, None])
         sd = np.sqrt(self._variance(rows))[:, None]
         ratios: Floats = self.shifts * (deviation - events * edge) / sd - events * self.shifts**2 / 2
         return ratios / self._dispersion(rows)[:, None]
+
+    def _expected_ratios(self, rows: Ints, block: Floats, up: Floats, down: Floats) -> Callable[[Floats], Floats]:
+        usual, components = self._usual_block(rows, block), len(self.shifts)
+
+        def ratios(shifts: Floats) -> Floats:
+            """Return what the mean of a block gains: the likelihood ratio is linear in it; bets gain about as much."""
+            part = np.repeat(usual, shifts.shape[1], axis=0)
+            part[:, Slot.SUM] = (usual[:, [Slot.EXPECTED]] + block[:, None] * shifts).ravel()
+            above, below = (np.repeat(reach, shifts.shape[1]) for reach in (up, down))
+            found = self._gaussian_ratios(np.repeat(rows, shifts.shape[1]), part, above, below)
+            return found.reshape(*shifts.shape, components)
+
+        return ratios
+
+    def _in_units(self, rows: Ints, levels: Floats) -> Floats:
+        log = self._settings["log"][self._metric_of(rows)][:, None] > 0
+        return np.where(log, np.exp(np.where(log, levels, 0.0)), levels)
 
     def _margin(self, rows: Ints, z: float) -> tuple[Floats, Floats]:
         events = np.maximum(self.baselines.sums[rows, Slot.EVENTS], 1)

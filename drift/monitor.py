@@ -16,9 +16,13 @@ from undertow.drift.categories import Categories
 from undertow.drift.detector import Alarm, Detector, Progress, SeriesSettings
 from undertow.drift.detectors import DETECTORS
 from undertow.drift.detectors.beta_binomial import BetaBinomial
+from undertow.drift.joint import JOINED_PART, Joint
 from undertow.drift.metrics import Family, Metric, parent_of, resolve
 from undertow.drift.observations import Observations, selected
+from undertow.drift.parity import Parity
 from undertow.drift.pinned import Compared, Pinned, PinStatus
+from undertow.drift.planning import Prospects
+from undertow.drift.prospects import PlannedDetector
 from undertow.drift.scales import Scales
 from undertow.drift.segments import Group
 from undertow.drift.sequential import SequentialDetector
@@ -35,6 +39,7 @@ _DEFAULTS = {
     Family.CATEGORY: "multinomial",
     Family.VECTOR: "hotelling",
 }
+_BUDGETED = frozenset({*_DEFAULTS.values(), Parity.name})
 _SCALES = {Family.POSITIVE: "log", Family.SCORE: "standard"}  # of the values that a detector sees
 _LINEAR = frozenset({Family.SCORE, Family.VECTOR})  # their limits are standard deviations
 _UNBUDGETED_PAGES_PER_WEEK = 10  # of rules, and of detectors outside the budget; beyond it they are notices
@@ -59,6 +64,8 @@ class MonitorConfig:
         Rate that is usual by what somebody says, by metric or "service/metric": tested from the first event.
     weights
         Service or metric → how many times the share of others its series have of the budget.
+    parity
+        Dimensions whose values should be alike; "environment" for the environments of a service.
     """
 
     false_pages_per_week: float = 1.0
@@ -70,6 +77,7 @@ class MonitorConfig:
     stated: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
     metrics_off: Sequence[str] = ()
+    parity: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name in (*self.detectors, *self.bands, *self.page_from, *self.metrics_off):
@@ -130,6 +138,12 @@ class Monitor:
         self._handled: dict[str, Bools] = {name: np.array([c == name for c in chosen]) for name in self._detectors}
         self._metric_weights = np.array([config.weights.get(metric.name, 1.0) for metric in metrics])
         self.pinned = Pinned(settings, groups, catalogue, self._observations.numbers, self._clustering)
+        rates = {
+            number for number, metric in enumerate(metrics) if metric.family is Family.RATE and "." not in metric.name
+        }
+        compared = {number: settings[number] for number in rates if self._watched[number]}
+        self._parity = Parity(config.parity, groups, compared, config.strict_events)
+        self._joint = Joint(groups, catalogue)
         self._unbudgeted: dict[str, list[float]] = {}
         self._introduced = 0  # groups of which it is known what is stated
         self.last_closed = -np.inf
@@ -141,7 +155,7 @@ class Monitor:
         if not len(window.cells.keys):
             return []
         day_ended = self.pinned.turn(window.start)
-        share = self._share()
+        share = self.share()
         observed = self._observations.of(window)
         alarms = [(alarm, Pinned.name) for alarm in self.pinned.look(window.end, share)] if day_ended else []
         self.pinned.add(observed[0], self._watched)
@@ -152,6 +166,9 @@ class Monitor:
             if len(observation.series)
             for alarm in detector.observe(observation, share)
         ]
+        joined = self._joint.observe(list(self._planned()), observed[0], self._config.false_pages_per_week)
+        alarms += [(alarm, name) for alarm, name in joined]
+        alarms += [(alarm, Parity.name) for alarm in self._parity.observe(observed[0], share)]
         verdicts = [self._verdict(alarm, name, window) for alarm, name in alarms]
         return sorted(verdicts, key=lambda verdict: (verdict.series, verdict.opened))
 
@@ -164,9 +181,12 @@ class Monitor:
                     self._rates.state(number * SERIES_METRICS + self._catalogue.numbers[metric], rate, time)
         self._introduced = len(self._groups)
 
-    def _share(self) -> Share:
+    def share(self) -> Share:
+        """Return the share of the budget that each series has now, for what it says alone."""
         able = self._pageable()
-        return Share.of(self._config.false_pages_per_week, float(self._weights(able).sum()), self._weights)
+        return Share.of(
+            (1 - JOINED_PART) * self._config.false_pages_per_week, float(self._weights(able).sum()), self._weights
+        )
 
     def _weights(self, series: Ints) -> Floats:
         groups, metrics = np.divmod(series, SERIES_METRICS)
@@ -188,7 +208,7 @@ class Monitor:
     def _pageable(self) -> Ints:
         since = self.last_closed - WEEK
         able = [detector.pageable(since) for detector in self._detectors.values()]
-        return np.concatenate([*able, self.pinned.compared])
+        return np.concatenate([*able, self.pinned.compared, self._parity.pageable(since)])
 
     def statuses(self) -> Iterator[SeriesStatus]:
         """Say of every series whether it is learning, watching or changed."""
@@ -199,6 +219,22 @@ class Monitor:
                 if progress is not None:
                     told = progress._replace(level=self._scales.in_units(series, progress.level))
                     yield SeriesStatus(self._series(group, name), _state(progress), told)
+
+    def prospects(self, window_s: float) -> Iterator[tuple[list[Series], Prospects]]:
+        """Yield, some at a time, the series whose detector says how small a change it finds in windows so wide."""
+        for detector in self._planned():
+            for found in detector.prospects(self.share(), self.last_closed, window_s):
+                yield [self._named(series) for series in found.series.tolist()], found
+
+    def in_units(self, of: Prospects, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return levels (series, n) of the link scale in the metric's own unit."""
+        detector = self._detector_of(int(of.series[0] % SERIES_METRICS)) if len(of.series) else None
+        if not isinstance(detector, PlannedDetector):
+            return levels
+        return self._scales.levels_in_units(of.series, detector.in_units(of.series, levels))
+
+    def _planned(self) -> Iterator[PlannedDetector]:
+        return (detector for detector in self._detectors.values() if isinstance(detector, PlannedDetector))
 
     def levels(self, group: Group, metric: str, since: float) -> tuple[Estimate, Estimate] | None:
         """Return the level of a metric before and since a time, None if one of them is unknown."""
@@ -216,11 +252,12 @@ class Monitor:
             return False
         number = self._groups.index(group) * SERIES_METRICS + self._catalogue.numbers[series.metric]
         self._detector_of(number % SERIES_METRICS).accept(number)
+        self._parity.accept(number)
         return self.pinned.forget(number)
 
     def pins(self) -> Iterator[tuple[PinStatus, list[PinnedSeries]]]:
         """Return all pins, newest last, each with the series that are compared with it as of the last whole day."""
-        for status in self.pinned.statuses(self._share()):
+        for status in self.pinned.statuses(self.share()):
             yield status, [self._told(compared) for compared in status.compared]
 
     def snapshot(self) -> dict[str, Any]:
@@ -229,6 +266,7 @@ class Monitor:
         return {
             "metrics": self._catalogue.names,
             "detectors": detectors,
+            "parity": self._parity.snapshot(),
             "scales": self._scales.snapshot(),
             "pinned": self.pinned.snapshot(),
             "unbudgeted": self._unbudgeted,
@@ -246,6 +284,7 @@ class Monitor:
             )
         for name, detector in self._detectors.items():
             detector.restore(state["detectors"][name])
+        self._parity.restore(state["parity"])
         self._scales.restore(state["scales"])
         self.pinned.restore(state["pinned"])
         self._unbudgeted, self.last_closed = dict(state["unbudgeted"]), state["last_closed"]
@@ -263,6 +302,10 @@ class Monitor:
     def _detector_of(self, number: int) -> Detector:
         return next(self._detectors[name] for name, handled in self._handled.items() if handled[number])
 
+    def _named(self, series: int) -> Series:
+        group, number = divmod(series, SERIES_METRICS)
+        return self._series(group, self._catalogue.name(number))
+
     def _series(self, group: int, metric: str) -> Series:
         where = self._groups[group]
         return Series(where.service, where.environment, where.segment, metric)
@@ -276,11 +319,11 @@ class Monitor:
         )
 
     def _verdict(self, alarm: Alarm, detector: str, window: ClosedWindow) -> Verdict:
-        group, number = divmod(alarm.series, SERIES_METRICS)
-        series = self._series(group, self._catalogue.name(number))
-        outside = detector != Pinned.name and not self._detectors[detector].budgeted
+        series = self._named(alarm.series)
+        across = detector in {Pinned.name, Parity.name}  # beside the series' own detector
+        outside = not across and not self._detectors[detector].budgeted
         kind = self._capped(alarm.kind, "detectors", window.end) if outside else alarm.kind
-        of = f"{detector} " if detector == Pinned.name else ""  # beside the series' own detector
+        of = f"{detector} " if across else ""
         opened = verdict_id(series, alarm.opened_at, f"{of}alarm") if kind == "recovered" else ""
         said = f"{of}recovered" if opened else f"{of}alarm"
         return Verdict(

@@ -159,6 +159,13 @@ class Scales:
         value, least, most = (centre + sd * z for z in (level.value, level.low, level.high))
         return Estimate(value, least, most, level.events)
 
+    def levels_in_units(self, series: Ints, levels: Floats) -> Floats:
+        """Return levels (series, n) of scores in their own unit; levels of any other metric as they are."""
+        scores = self._scores[series % SERIES_METRICS]
+        clip, told = self._clip[series[scores]], levels.copy()
+        told[scores] = clip.mean(axis=1, keepdims=True) + np.diff(clip, axis=1) / (2 * _SCORE_CLIP) * levels[scores]
+        return told
+
     def snapshot(self) -> dict[str, Any]:
         """Return the state as arrays and plain data."""
         waiting = {str(number): [list(kept.items()), self._since[number]] for number, kept in self._waiting.items()}

@@ -151,6 +151,34 @@ def status(config: Config = None, json: Json = False) -> None:
 
 
 @app.command()
+def plan(
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Event files to learn from; default: what the watch has learned.")
+    ] = None,
+    metric: Annotated[list[str] | None, typer.Option(help="Only this metric; may be repeated.")] = None,
+    slice_: Annotated[
+        list[str] | None, typer.Option("--slice", help="Only this slice, region=eu, or all; may be repeated.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the picture there: change against delay.")] = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Say how small a change each series would show within an hour, a day and a week at this budget."""
+    from undertow.dashboards.plan import plan_text
+    from undertow.pipelines.plan import plan_of
+
+    found = plan_of(load(config), files or [], metric or [], slice_ or [])
+    if html:
+        from undertow.dashboards.plan_page import render_plan
+
+        html.write_text(render_plan(found), encoding="utf-8")
+    for line in found.series if json else []:
+        typer.echo(msgspec.json.encode(line).decode())
+    if not json:
+        typer.echo(plan_text(found))
+
+
+@app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="A query on the store.")], config: Config = None, json: Json = False
 ) -> None:

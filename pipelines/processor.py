@@ -409,4 +409,5 @@ def _monitor_config(settings: Settings) -> MonitorConfig:
         bands=detection.band,
         page_from=detection.page_from,
         metrics_off=detection.metrics_off,
+        parity=detection.parity,
     )

@@ -18,6 +18,7 @@ import msgspec
 
 from undertow.drift import metrics, own_metric, rule
 from undertow.drift.declared import read_declared
+from undertow.drift.parity import ENVIRONMENT
 from undertow.pipelines.alert_settings import (
     Alertmanager,
     Alerts,
@@ -102,6 +103,12 @@ class Detection(Section, frozen=True):
     stated: dict[str, Positive] = {}  # rate, or "service/rate" → its usual level, tested from the first event
     band: dict[str, NotNegative] = {}  # metric → benign wander δ
     page_from: dict[str, Positive] = {}  # metric → smallest effect worth a page
+    parity: tuple[str, ...] = ()  # dimensions whose values should be alike; "environment" for environments
+
+    def __post_init__(self) -> None:
+        for name in self.parity:
+            if name not in {*self.dimensions, ENVIRONMENT}:
+                raise ValueError(f"parity: '{name}' is not one of the dimensions ({', '.join(self.dimensions)})")
 
 
 class Budget(Section, frozen=True):
@@ -284,7 +291,9 @@ def _overlay(raw: dict[str, Any], environ: Mapping[str, str]) -> None:
             target = target.setdefault(table, {})
             if not isinstance(target, dict):
                 raise SettingsError(f"{key}: '{table}' is not a table of settings in the file")
-        target[leaf] = value.split(",") if leaf in {"paths", "dimensions", "metrics_off", "redact", "hosts"} else value
+        target[leaf] = (
+            value.split(",") if leaf in {"paths", "dimensions", "parity", "metrics_off", "redact", "hosts"} else value
+        )
 
 
 def _refuse_unknown(raw: Mapping[str, Any], section: type[msgspec.Struct], name: str, where: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import expit, gammaln, logit, softmax
 
 from undertow.drift.baselines import Slot
 from undertow.drift.episodes import BLOCK
-from undertow.drift.sequential import SMALL_BLOCK, SequentialDetector
+from undertow.drift.prospects import PlannedDetector
+from undertow.drift.sequential import SMALL_BLOCK
 from undertow.drift.statistics.proportions import Floats, jeffreys, log_likelihood, odds_shift, wilson
 from undertow.drift.verdict import Estimate
 
@@ -19,11 +22,12 @@ Ints = NDArray[np.int64]
 _PROFILE_HITS = 3.0  # hits by which an hour of the profile is shrunk towards flat
 _FEWEST_HITS = 20.0  # of a baseline, and as many misses: with fewer its rate may be off by more than a change
 _ONE_BLOCK = 2.0  # variance of the spread of a block of independent events
+_NODES = 40  # numbers of hits of which a plan asks the likelihood, twice
 _FARTHEST = 20.0  # stands for an infinite margin on the log-odds scale
 _STATED = 1e15  # events that a stated rate counts for: more than will ever be seen
 
 
-class BetaBinomial(SequentialDetector):
+class BetaBinomial(PlannedDetector):
     r"""Follows rates (refusals, schema violations, truncation, errors, tails …).
 
     Alternatives are odds ratios against the edge of the benign band, 1.5, 2.2, 4, 12 and 40 up, .65, .4 and .1 down.
@@ -58,6 +62,7 @@ class BetaBinomial(SequentialDetector):
     _log_odds_ratios = np.log(np.array([1.5, 2.2, 4.0, 12.0, 40.0, 0.65, 0.4, 0.1]))
     log_weights = np.log(np.array([0.15, 0.25, 0.12, 0.10, 0.05, 0.10, 0.15, 0.08]))
     directions = np.sign(_log_odds_ratios)
+    _reads_falls_within = False
 
     def state(self, series: int, rate: float, time: float) -> None:
         """Take a rate that somebody states as what is usual: it is tested from the first event and never relearned.
@@ -128,6 +133,28 @@ class BetaBinomial(SequentialDetector):
         young: NDArray[np.bool_] = super()._young(rows) | (np.minimum(hits, events - hits) < _FEWEST_HITS)
         return young
 
+    def _expected_ratios(self, rows: Ints, block: Floats, up: Floats, down: Floats) -> Callable[[Floats], Floats]:
+        hits, log_width = _lattice(block)
+        many, components = hits.shape[1], len(self.directions)
+        part = np.repeat(self._usual_block(rows, block), many, axis=0)
+        part[:, Slot.SUM] = hits.ravel()
+        above, below = (np.repeat(reach, many) for reach in (up, down))
+        table = self._log_ratios(np.repeat(rows, many), part, above, below).reshape(len(rows), many, components)
+        level, rho = self._learned_levels(rows)[:, None, None], self._dispersion(rows, errors=0.0)[:, None, None]
+        k, n = hits[:, None, :], block[:, None, None]
+        log_ways = (gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)) + log_width[:, None, :]
+
+        def ratios(shifts: Floats) -> Floats:
+            rate = self._mean(level + shifts[:, :, None])
+            chances = softmax(log_likelihood(k, n, rate, rho) + log_ways, axis=2)
+            expected: Floats = chances @ table
+            return expected
+
+        return ratios
+
+    def _in_units(self, rows: Ints, levels: Floats) -> Floats:
+        return self._mean(levels)
+
     def _margin(self, rows: Ints, z: float) -> tuple[Floats, Floats]:
         events, hits = self.baselines.sums[rows, Slot.EVENTS], self.baselines.sums[rows, Slot.SUM]
         low, high = wilson(hits, events, z)
@@ -162,6 +189,17 @@ class BetaBinomial(SequentialDetector):
     def _noise(self, rows: Ints, events: Floats, sums: Floats) -> Floats:
         rate = (sums + 0.5) / (events + 1)
         return (1 + 49 * self._dispersion(rows)) / (events * rate * (1 - rate))
+
+
+def _lattice(events: Floats) -> tuple[Floats, Floats]:
+    """Return numbers of hits (rows, nodes) in so many events, dense where there are few or nearly all, and ln width."""
+    half = np.geomspace(1.0, np.maximum(events / 2, 1.0), _NODES, axis=1).round()
+    hits = np.concatenate([np.zeros((len(events), 1)), half, events[:, None] - half[:, ::-1], events[:, None]], axis=1)
+    hits.sort(axis=1)
+    edges = (hits[:, 1:] + hits[:, :-1]) / 2
+    width = np.diff(edges, axis=1, prepend=hits[:, :1] - 0.5, append=hits[:, -1:] + 0.5)
+    with np.errstate(divide="ignore"):
+        return hits, np.log(width)
 
 
 def _excess(clustering: Floats, events: float, errors: float) -> Floats:
