@@ -18,8 +18,9 @@ import xxhash
 
 from undertow.alerts.incident import Change, ChangeKind, Context, Incident, Severity, State, tell
 from undertow.alerts.ranking import lead, severity
+from undertow.alerts.reasons import explained
 from undertow.alerts.storm import Storm, StormState
-from undertow.alerts.suspects import around, causes
+from undertow.alerts.suspects import around
 from undertow.alerts.text import headline
 from undertow.drift.verdict import Series, Verdict
 
@@ -320,5 +321,14 @@ def _refresh(incident: Incident, context: Context) -> None:
     incident.severity = max(incident.severity, severity(incident.verdicts), key=SEVERITIES.index)
     incident.http = context.levels(incident.service, incident.environment, incident.changed_at)
     incident.versions = around(incident, context.versions)
-    incident.causes = causes(incident, incident.versions)
+    account = context.account(first, _inputs_moved(incident))
+    if account is not None:
+        explained(incident, first, account)
     incident.headline = headline(incident)
+
+
+def _inputs_moved(incident: Incident) -> float | None:
+    """Return when the inputs changed, by the clearest verdict about them, if they did and are not back."""
+    about = [v for v in incident.verdicts if v.series.metric.startswith("input_") and v.id not in incident.recovered]
+    clearest = max(about, key=lambda verdict: (verdict.statistic - verdict.threshold, verdict.id), default=None)
+    return None if clearest is None else clearest.changed_at

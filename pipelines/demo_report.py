@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 
 from undertow.alerts.incident import Incident, Level
-from undertow.alerts.suspects import around, causes
 from undertow.alerts.text import http_is_green, page_text, slice_of
 from undertow.dashboards.model import (
     ChangeMark,
@@ -103,7 +102,7 @@ def _view(latest: Incident, sent: Sequence[Sent]) -> IncidentView:
         resolution=incident.resolution,
         rows=[_row(verdict) for verdict in _table(incident)[:_ROWS]],
         http=[_level(level) for level in incident.http if level.metric in _LEVELS],
-        causes=[str(cause["text"]) for cause in causes(incident, around(incident, incident.versions))],
+        causes=[str(cause["text"]) for cause in incident.causes],
         page_text=page.text if page is not None else page_text(incident),
     )
 
