@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import nextafter
 
-from undertow.drift.averages import NOTHING, Average, Shift
+from undertow.drift.averages import NOTHING, Average, Shift, pooled
 from undertow.drift.categories import number_of
 from undertow.drift.causes import DEFINING, Question
 from undertow.drift.contributions import NO_VALUE, Slice, breakdowns
@@ -74,10 +74,19 @@ class Inquiry:
             of_input=metric.name.startswith("input_"),
         )
 
-    def before(self, service: str, environment: str, metric: str, time: float) -> Average:
-        """Return the level of a service's metric in the hour before a time."""
-        group = self._number(Group(service, environment))
-        return NOTHING if group is None else self._ledger.average(group, metric, time - _HOUR, time)
+    def before(
+        self, service: str, environment: str, metric: str, time: float, operations: Sequence[str] = ()
+    ) -> Average:
+        """Return the level of a service's metric in the hour before a time.
+
+        Of these operations alone, if each has a slice of its own.
+        """
+        slices = [self._number(Group(service, environment, (("operation", name),))) for name in operations]
+        known = [number for number in slices if number is not None]
+        if not known or len(known) < len(slices):
+            whole = self._number(Group(service, environment))
+            known = [] if whole is None else [whole]
+        return pooled(self._ledger.average(number, metric, time - _HOUR, time) for number in known)
 
     # -- levels -------------------------------------------------------------------------------------------------------
 
@@ -121,7 +130,8 @@ class Inquiry:
     ) -> Suspect:
         where = seen.service, seen.environment
         on, off = self._newcomers.levels(*where, seen.dimension, seen.value, metric)
-        before = self.before(*where, metric, min(seen.first_seen, spans[0][1]))
+        operations = self._newcomers.operations(*where, seen.dimension, seen.value)
+        before = self.before(*where, metric, min(seen.first_seen, spans[0][1]), operations)
         return Suspect(
             dimension=seen.dimension,
             value=seen.value,

@@ -2,9 +2,10 @@
 
 A version (a model, prompt, set of tools, entry of the configuration) is new when it is first seen later than its
 service's own beginning. From then on, for a day, each measure of the service's calls is added up twice: for those on
-it, and for those not on it. Events are added up by window and count once their window is closed, so neither their order
-nor their batches matter. Calls at the same time differ by the version alone if it was given out by chance: so this
-tells a culprit from a bystander, and it is the card that each new version gets.
+it, and for those not on it, as far as their operation runs on it at all, since a prompt for answers is not to be
+compared with calls that sort tickets. Events are added up by window and count once their window is closed, so neither
+their order nor their batches matter. Calls at the same time differ by the version alone if it was given out by chance:
+so this tells a culprit from a bystander, and it is the card that each new version gets.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ __all__ = ["Card", "CardRow", "Newcomer", "Newcomers"]
 
 Pair = tuple[str, str]  # dimension, value
 Where = tuple[str, str]  # service, environment
+Before = Callable[[str, float, Sequence[str]], Average]  # metric, time, operations → level in the hour before
 
-Key = tuple[Where, tuple[Pair, ...]]
+Key = tuple[Where, str, tuple[Pair, ...]]  # with the operation, "" for none
 
 _VERSION = 1
 _SURE = 0.01  # chance that a card marks anything when nothing differs
@@ -39,7 +41,8 @@ _SURE = 0.01  # chance that a card marks anything when nothing differs
 class Newcomer(NamedTuple):
     """A new version and the sums since it came, (metrics, 3) of events, units and squares: on it and not on it.
 
-    `grown` are the calls on it and not on it by their age since then, in the periods of `rollouts`.
+    Only calls of the operations that run on it count on either side. `grown` are the calls on it and not on it by their
+    age since then, in the periods of `rollouts`.
     """
 
     dimension: str
@@ -48,6 +51,7 @@ class Newcomer(NamedTuple):
     on: Ints
     off: Ints
     grown: tuple[list[int], list[int]]
+    operations: dict[str, None]
 
 
 class CardRow(msgspec.Struct, frozen=True):
@@ -101,13 +105,14 @@ class _Kept(msgspec.Struct, array_like=True):
     on: Sums
     off: Sums
     grown: tuple[list[int], list[int]]
+    operations: list[str]
 
 
 class _State(msgspec.Struct):
     version: int
     dropped: int
     services: list[tuple[Where, float, list[Pair], list[_Kept]]]
-    open: list[tuple[float, Where, list[Pair], float, int, Sums]]
+    open: list[tuple[float, Where, str, list[Pair], float, int, Sums]]
 
 
 class Newcomers:
@@ -157,14 +162,14 @@ class Newcomers:
         rows = [row for row, event in enumerate(events) if _counts(event)]
         if not rows:
             return
-        keys = [(float(windows[row]), definition_key(events[row])) for row in rows]
-        numbers: dict[tuple[float, DefinitionKey], int] = {}
+        keys = [(float(windows[row]), events[row].operation, definition_key(events[row])) for row in rows]
+        numbers: dict[tuple[float, str | None, DefinitionKey], int] = {}
         part_of = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
         order = np.argsort(part_of, kind="stable")
         begins = np.searchsorted(part_of[order], np.arange(len(numbers)))
         mine = np.array(rows, np.int64)[order]
         sums = self._summed(values[mine][:, self._columns], begins)
-        for number, ((window, _), members) in enumerate(zip(numbers, np.split(mine, begins[1:]), strict=True)):
+        for number, ((window, *_), members) in enumerate(zip(numbers, np.split(mine, begins[1:]), strict=True)):
             first = min(members.tolist(), key=lambda row: events[row].time)
             self._add_part(window, events[first], _Part(events[first].time, len(members), sums[number]))
 
@@ -172,10 +177,10 @@ class Newcomers:
         """Close the windows that begin before `until`, oldest first; no more of their events may come."""
         for window in sorted(window for window in self._open if window < until):
             parts = sorted(self._open.pop(window).items(), key=lambda item: (item[1].first, item[0]))
-            for (where, pairs), part in parts:
-                self._meet(where, pairs, part.first)
-            for (where, pairs), part in parts:
-                self._count(where, pairs, part, window)
+            for (where, operation, pairs), part in parts:
+                self._meet(where, operation, pairs, part.first)
+            for (where, operation, pairs), part in parts:
+                self._count(where, operation, pairs, part, window)
 
     def expire(self, watermark: float) -> list[Card]:
         """Stop following what is no longer new; return its last cards."""
@@ -196,15 +201,20 @@ class Newcomers:
             return NOTHING, NOTHING
         return self._average(newcomer.on, metric), self._average(newcomer.off, metric)
 
+    def operations(self, service: str, environment: str, dimension: str, value: str) -> list[str]:
+        """Return the operations that run on a new version, "" for calls without one; none when it is not followed."""
+        newcomer = self._newcomer(service, environment, dimension, value)
+        return list(newcomer.operations) if newcomer else []
+
     def rollout_s(self, service: str, environment: str, dimension: str, value: str) -> float:
         """Return for how many seconds the share of a new version went on growing; 0 for a step."""
         newcomer = self._newcomer(service, environment, dimension, value)
         return rollout_of_counts(*newcomer.grown) if newcomer else 0.0
 
-    def cards(self, service: str, environment: str, before: Callable[[str, float], Average]) -> list[Card]:
+    def cards(self, service: str, environment: str, before: Before) -> list[Card]:
         """Return the cards of the versions that are new now, oldest first.
 
-        `before` is asked for the level of a metric before a time.
+        `before` is asked for the level of a metric before a time, in some operations.
         """
         state = self._services.get((service, environment))
         return [self._card(service, environment, one, before) for one in (state.followed.values() if state else ())]
@@ -216,9 +226,9 @@ class Newcomers:
             for where, state in sorted(self._services.items())
         ]
         parts = [
-            (window, where, list(pairs), part.first, part.calls, self._named(part.sums))
+            (window, where, operation, list(pairs), part.first, part.calls, self._named(part.sums))
             for window, parts in sorted(self._open.items())
-            for (where, pairs), part in sorted(parts.items(), key=lambda item: item[0])
+            for (where, operation, pairs), part in sorted(parts.items(), key=lambda item: item[0])
         ]
         return dict(msgspec.to_builtins(_State(_VERSION, self.dropped, services, parts)))
 
@@ -235,15 +245,18 @@ class Newcomers:
             for where, first, known, kept in restored.services
         }
         self._open = {}
-        for window, where, pairs, first, calls, sums in restored.open:
-            self._open.setdefault(window, {})[where, tuple(pairs)] = _Part(first, calls, self._numbered(sums))
+        for window, where, operation, pairs, first, calls, sums in restored.open:
+            part = _Part(first, calls, self._numbered(sums))
+            self._open.setdefault(window, {})[where, operation, tuple(pairs)] = part
 
     def _kept(self, one: Newcomer) -> _Kept:
-        return _Kept(*one._replace(on=self._named(one.on), off=self._named(one.off)))  # type: ignore[arg-type]
+        on, off = self._named(one.on), self._named(one.off)
+        return _Kept(one.dimension, one.value, one.first_seen, on, off, one.grown, list(one.operations))
 
     def _followed(self, kept: _Kept) -> Newcomer:
         on, off = self._numbered(kept.on), self._numbered(kept.off)
-        return Newcomer(kept.dimension, kept.value, kept.first_seen, on, off, kept.grown)
+        operations = dict.fromkeys(kept.operations)
+        return Newcomer(kept.dimension, kept.value, kept.first_seen, on, off, kept.grown, operations)
 
     def _named(self, sums: Ints) -> Sums:
         return {metric.name: row for metric, row in zip(self._metrics, sums.tolist(), strict=True) if row[0]}
@@ -257,8 +270,8 @@ class Newcomers:
 
     # -- what is new --------------------------------------------------------------------------------------------------
 
-    def _meet(self, where: Where, pairs: Sequence[Pair], time: float) -> None:
-        """Remember what calls ran on from this time; follow what of it is new."""
+    def _meet(self, where: Where, operation: str, pairs: Sequence[Pair], time: float) -> None:
+        """Remember what calls of an operation ran on from this time; follow what of it is new."""
         service = self._services.setdefault(where, _Service(time, {}, {}))
         unseen = [pair for pair in pairs if pair not in service.known]
         service.known.update(dict.fromkeys(unseen))
@@ -266,6 +279,9 @@ class Newcomers:
             del service.known[next(iter(service.known))]
         if time > service.first + self.baseline_s:
             self._follow(service.followed, unseen, time)
+        for newcomer in (service.followed[pair] for pair in pairs if pair in service.followed):
+            if len(newcomer.operations) < self.max_followed:
+                newcomer.operations[operation] = None
 
     def _follow(self, followed: dict[Pair, Newcomer], born: Sequence[Pair], time: float) -> None:
         for dimension, value in born:
@@ -276,7 +292,7 @@ class Newcomers:
                 self.dropped += 1
                 continue
             grown = ([0] * PERIODS, [0] * PERIODS)
-            followed[dimension, value] = Newcomer(dimension, value, time, self._nothing(), self._nothing(), grown)
+            followed[dimension, value] = Newcomer(dimension, value, time, self._nothing(), self._nothing(), grown, {})
 
     def _newcomer(self, service: str, environment: str, dimension: str, value: str) -> Newcomer | None:
         state = self._services.get((service, environment))
@@ -295,13 +311,15 @@ class Newcomers:
 
     def _add_part(self, window: float, event: Interaction, part: _Part) -> None:
         pairs = tuple((dimension, shortened(value)) for dimension, value in defining(event))
-        key = (event.service, event.environment), pairs
+        key = (event.service, event.environment), event.operation or "", pairs
         parts = self._open.setdefault(window, {})
         parts[key] = parts[key] + part if key in parts else part
 
-    def _count(self, where: Where, pairs: Sequence[Pair], part: _Part, window: float) -> None:
-        """Count calls of a closed window for or beside each version that their service follows."""
+    def _count(self, where: Where, operation: str, pairs: Sequence[Pair], part: _Part, window: float) -> None:
+        """Count calls of a closed window for or beside each version that runs for their operation."""
         for pair, newcomer in self._services[where].followed.items():
+            if operation not in newcomer.operations:
+                continue
             is_on = pair in pairs
             sums, grown = (newcomer.on, newcomer.grown[0]) if is_on else (newcomer.off, newcomer.grown[1])
             sums += part.sums
@@ -313,11 +331,12 @@ class Newcomers:
 
     # -- cards --------------------------------------------------------------------------------------------------------
 
-    def _card(
-        self, service: str, environment: str, newcomer: Newcomer, before: Callable[[str, float], Average]
-    ) -> Card:
+    def _card(self, service: str, environment: str, newcomer: Newcomer, before: Before) -> Card:
         told = sorted(metric.name for metric, sums in zip(self._metrics, newcomer.on, strict=True) if sums[0])
-        rows = [self._row(metric, newcomer, before(metric, newcomer.first_seen)) for metric in told]
+        rows = [
+            self._row(metric, newcomer, before(metric, newcomer.first_seen, list(newcomer.operations)))
+            for metric in told
+        ]
         limit = -float(ndtri(_SURE / (2 * max(len(rows), 1))))
         marked = [msgspec.structs.replace(row, sure=abs(row.z) >= limit) for row in rows]
         return Card(
@@ -343,5 +362,5 @@ def _counts(event: Interaction) -> bool:
     return event.shadow_of is None and event.kind in {Kind.CALL, Kind.TOOL}
 
 
-def _unknown(_metric: str, _time: float) -> Average:
+def _unknown(_metric: str, _time: float, _operations: Sequence[str]) -> Average:
     return NOTHING

@@ -145,7 +145,7 @@ class Evidence:
     def cards(self, verdict: Verdict) -> list[Card]:
         """Return the cards of the versions that are new in the service of a verdict."""
         where = verdict.series.service, verdict.series.environment
-        cards = self.newcomers.cards(*where, lambda metric, time: self._inquiry.before(*where, metric, time))
+        cards = self.newcomers.cards(*where, partial(self._inquiry.before, *where))
         return [msgspec.structs.replace(card, value=self._names(card.value)) for card in cards]
 
     def _note(self, until: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from undertow.drift.newcomers import Newcomers
 REFUSED, LENGTH = METRICS["refusal_rate"], METRICS["output_length"]
 
 
-def call(number: int, prompt: str = "v1", **more: object) -> Interaction:
-    return Interaction(id=str(number), time=float(number), service="s", prompt_version=prompt, **more)  # type: ignore[arg-type]
+def call(number: int, prompt: str = "v1", **more: Any) -> Interaction:
+    return Interaction(id=str(number), time=float(number), service="s", prompt_version=prompt, **more)
 
 
 def traffic(seed: int = 1, count: int = 4000, share: float = 0.5) -> tuple[list[Interaction], np.ndarray]:
@@ -47,6 +48,20 @@ def test_calls_on_a_new_version_and_beside_it_are_told_apart() -> None:
     assert off.mean == pytest.approx(0.02, abs=0.012)
     first = next(n for n, event in enumerate(events) if event.prompt_version == "v2")
     assert on.events + off.events == len(events) - first
+
+
+def test_only_calls_of_the_operations_that_run_on_it_are_beside_it() -> None:
+    """A prompt for answers, given to half of them, beside calls that sort tickets and never refuse."""
+    events = [
+        call(n, "v2" if n >= 2000 and n % 4 == 0 else "v1", operation="answer" if n % 2 == 0 else "sort")
+        for n in range(4000)
+    ]
+    refused = np.array([event.operation == "answer" and event.id.endswith(("0", "4")) for event in events], float)
+    newcomers = followed(events, np.column_stack([refused, np.ones(4000)]))
+    on, off = newcomers.levels("s", "", "prompt_version", "v2", "refusal_rate")
+    assert (on.events, off.events) == (500, 500)
+    assert off.mean == pytest.approx(0.4)
+    assert newcomers.operations("s", "", "prompt_version", "v2") == ["answer"]
 
 
 def test_what_was_there_from_the_start_is_not_new() -> None:
@@ -95,7 +110,9 @@ def test_a_card_marks_what_differs_and_only_that() -> None:
 def test_where_nothing_runs_without_the_version_a_card_compares_with_before() -> None:
     events, values = traffic(share=1.0)
     before = average_of(Family.RATE, 2000, 40, 40)
-    (card,) = followed(events, values).cards("s", "", lambda metric, _: before if metric == "refusal_rate" else NOTHING)
+    (card,) = followed(events, values).cards(
+        "s", "", lambda metric, *_: before if metric == "refusal_rate" else NOTHING
+    )
     assert (card.rows[0].metric, card.rows[0].sure, card.rows[0].off.events) == ("refusal_rate", True, 0)
 
 
