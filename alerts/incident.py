@@ -62,7 +62,7 @@ class Account(msgspec.Struct, frozen=True):
     cards: Sequence[Card] = ()
 
 
-def _no_account(_verdict: Verdict, _inputs_moved: float | None) -> Account | None:
+def _no_account(_verdict: Verdict, _inputs_moved: float | None, _outputs_moved: float | None) -> Account | None:
     return None
 
 
@@ -82,13 +82,13 @@ class Context(msgspec.Struct, frozen=True):
         The versions first seen lately, of any service. Those with which a stream began are no change: leave them
         out.
     account
-        Called with the verdict that leads an incident and when the inputs moved, if they did; None where nothing is
-        remembered that could explain it.
+        Called with a verdict, when the inputs moved with it, and when outputs moved days before it, if they did; None
+        where nothing is remembered that could explain it.
     """
 
     levels: Callable[[str, str, float], list[Level]] = _no_levels
     versions: Sequence[Version] = ()
-    account: Callable[[Verdict, float | None], Account | None] = _no_account
+    account: Callable[[Verdict, float | None, float | None], Account | None] = _no_account
 
 
 class Incident(msgspec.Struct, kw_only=True):

@@ -17,7 +17,7 @@ import msgspec
 import xxhash
 
 from undertow.alerts.incident import Change, ChangeKind, Context, Incident, Severity, State, tell
-from undertow.alerts.ranking import lead, severity
+from undertow.alerts.ranking import about_inputs, lead, measured, severity
 from undertow.alerts.reasons import explained
 from undertow.alerts.storm import Storm, StormState
 from undertow.alerts.suspects import around
@@ -241,7 +241,7 @@ class Incidents:
         return paged + (self._resolve(oldest, "expired", at) if oldest.incident.state is State.PAGED else [])
 
     def _tell(self, entry: Open, context: Context, at: float) -> list[Change]:
-        _refresh(entry.incident, context)
+        _refresh(entry.incident, context, self._outputs_moved(entry.incident))
         if entry.incident.state is State.OPEN:
             return []
         if _all_back(entry.incident):
@@ -251,13 +251,19 @@ class Incidents:
     def _page(self, entry: Open, at: float, context: Context | None) -> list[Change]:
         incident = entry.incident
         if context is not None:
-            _refresh(incident, context)
+            _refresh(incident, context, self._outputs_moved(incident))
         incident.state, incident.paged_at = State.PAGED, at
         back = _all_back(incident)
         if back:  # over before anybody was told: told in order all the same, but nobody is woken for it
             incident.severity = Severity.WARNING
         changes = self._trigger(incident, at)
         return changes + (self._resolve(entry, "recovered", at) if back else [])
+
+    def _outputs_moved(self, incident: Incident) -> float | None:
+        """Return when the last incident before this one began that is still open and about what was answered."""
+        beside = [entry.incident for entry in self._beside(lead(incident.verdicts).series)]
+        begun = [one.changed_at for one in beside if one is not incident and not about_inputs(lead(one.verdicts))]
+        return max((time for time in begun if time < incident.changed_at), default=None)
 
     def _trigger(self, incident: Incident, at: float) -> list[Change]:
         if self._storm.admits(at):
@@ -311,7 +317,7 @@ def _all_back(incident: Incident) -> bool:
     return all(verdict.id in incident.recovered for verdict in incident.verdicts if verdict.kind == "page")
 
 
-def _refresh(incident: Incident, context: Context) -> None:
+def _refresh(incident: Incident, context: Context, outputs_moved: float | None) -> None:
     first = lead(incident.verdicts)
     incident.changed_at, incident.changed_from, incident.changed_to = (
         first.changed_at,
@@ -321,14 +327,15 @@ def _refresh(incident: Incident, context: Context) -> None:
     incident.severity = max(incident.severity, severity(incident.verdicts), key=SEVERITIES.index)
     incident.http = context.levels(incident.service, incident.environment, incident.changed_at)
     incident.versions = around(incident, context.versions)
-    account = context.account(first, _inputs_moved(incident))
+    about = measured(incident.verdicts)
+    account = context.account(about, _inputs_moved(incident), outputs_moved)
     if account is not None:
-        explained(incident, first, account)
+        explained(incident, about, account)
     incident.headline = headline(incident)
 
 
 def _inputs_moved(incident: Incident) -> float | None:
     """Return when the inputs changed, by the clearest verdict about them, if they did and are not back."""
-    about = [v for v in incident.verdicts if v.series.metric.startswith("input_") and v.id not in incident.recovered]
+    about = [v for v in incident.verdicts if about_inputs(v) and v.id not in incident.recovered]
     clearest = max(about, key=lambda verdict: (verdict.statistic - verdict.threshold, verdict.id), default=None)
     return None if clearest is None else clearest.changed_at

@@ -8,6 +8,7 @@ from typing import Any
 
 from undertow.alerts.formats import duration, format_move, title, utc
 from undertow.alerts.incident import Account, Incident
+from undertow.alerts.ranking import lead
 from undertow.drift.averages import Shift, shown
 from undertow.drift.carriers import Carriers
 from undertow.drift.causes import Cause, Explanation
@@ -26,8 +27,9 @@ def explained(incident: Incident, about: Verdict, account: Account) -> None:
     """Write into an incident why it may have come about, in words."""
     metric, found = resolve(about.series.metric), account.explanation.carriers
     incident.causes = cause_dicts(account.explanation)
-    incident.place = place_text(metric.name, metric.family, found)
-    incident.carried_by = [(found.dimension, value) for value in found.values]
+    leads = about == lead(incident.verdicts)
+    incident.place = ("" if leads else f"{title(metric.name)}: ") + place_text(metric.name, metric.family, found)
+    incident.carried_by = [(found.dimension, value) for value in found.values] if leads else []
     incident.moved_by = moved_text(account.explanation)
     incident.words = phrase_texts(account.phrases, _said_by(metric))
     incident.shown = {
@@ -47,7 +49,8 @@ def place_text(metric: str, family: Family, found: Carriers) -> str:
 
     Examples
     --------
-    >>> from undertow.drift.averages import Average
+    >>> from undertow.alerts.ranking import lead
+    from undertow.drift.averages import Average
     >>> inside = Shift(Average(900, 0.004, 0.002), Average(90, 0.2, 0.04))
     >>> outside = Shift(Average(900, 0.004, 0.002), Average(90, 0.004, 0.004))
     >>> place_text("refusal_rate", Family.RATE, Carriers("slice", inside, outside, "region", ("ap",)))
@@ -69,11 +72,11 @@ def moved_text(explanation: Explanation) -> str:
         "mix": "the mix of the traffic moved; inside the slices the levels are as they were",
         "users": "what users ask has moved, and nothing here changed",
         "model": "the answers moved, the questions did not",
-        "unclear": "questions and answers moved together: these data do not tell which came first",
+        "unclear": "these data do not tell whether questions or answers moved",
     }[explanation.moved]
     if explanation.adapting_s is None:
         return said
-    return f"{said}; inputs shifted {duration(explanation.adapting_s)} later: users adapt"
+    return f"{said}; inputs shifted {duration(explanation.adapting_s)} after the answers: users adapt"
 
 
 def phrase_texts(phrases: Sequence[Phrase], said_by: str = "answers") -> list[str]:
@@ -95,8 +98,8 @@ def version_card(card: Card) -> list[str]:
         return [f"{head}: nothing differs so far in {len(card.rows)} metrics"]
     lines = []
     for row in sure:
-        beside, name = (row.off, "without it") if row.off.events else (row.before, "before")
-        move = _move(row.metric, resolve(row.metric).family, Shift(beside, row.on))
+        name = "without it" if row.is_beside else "before"
+        move = _move(row.metric, resolve(row.metric).family, Shift(row.other, row.on))
         lines.append(f"{title(row.metric)} {name} → on it: {move}")
     return [head, *lines]
 

@@ -7,11 +7,11 @@ The facade over what each part knows: `carriers` (which slices), `contributions`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import hypot, nan
+from math import hypot, inf, nan
 
 import msgspec
 
-from undertow.drift.averages import Shift, linked
+from undertow.drift.averages import NOTHING, Shift, linked
 from undertow.drift.carriers import Carriers, carriers
 from undertow.drift.contributions import Breakdown, Slice, breakdowns
 from undertow.drift.metrics import Family
@@ -30,6 +30,7 @@ _MIX_Z = 3.0  # standard errors: one of several dimensions may stand out
 _YOURS = frozenset({"version", "price"})
 _NAMED = 0.5  # probability from which something of yours is said to be among the causes
 _MOST_CAUSES = 10
+_LEAST_ASKED = 50  # calls on either side of which it must be known what they ask
 _DAY = 86_400.0
 
 
@@ -52,8 +53,12 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         By (dimension, value), between which times its share of the traffic made a step, where it did.
     inputs_moved
         When the inputs of this service shifted, if they did lately.
+    outputs_moved
+        Of a metric about inputs: when the outputs of this service shifted before, if they did lately.
     of_input
         The metric is about inputs itself.
+    asked, topics
+        Level of all calls of which is known what they ask, and levels by that.
     """
 
     metric: str
@@ -64,7 +69,10 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     suspects: Sequence[Suspect] = ()
     steps: Mapping[tuple[str, str], tuple[float, float]] = {}
     inputs_moved: float | None = None
+    outputs_moved: float | None = None
     of_input: bool = False
+    asked: Shift = Shift(NOTHING, NOTHING)
+    topics: Sequence[Slice] = ()
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -168,11 +176,18 @@ def _mixes(found: Sequence[Breakdown], steps: Mapping[tuple[str, str], tuple[flo
     return [
         _mix(one, steps.get((one.dimension, one.parts[0].value), (nan, nan)))
         for one in found
-        if one.dimension not in DEFINING
-        and one.mix * (one.rate + one.mix) > 0
-        and abs(one.mix) >= _MIX_SHARE * abs(one.rate + one.mix)
-        and abs(one.mix) >= _MIX_Z * one.mix_error
+        if one.dimension not in DEFINING and _explains(one)
     ]
+
+
+def _explains(found: Breakdown) -> bool:
+    """Tell whether shares that moved explain at least half of the change."""
+    change = found.rate + found.mix
+    return (
+        found.mix * change > 0
+        and abs(found.mix) >= _MIX_SHARE * abs(change)
+        and abs(found.mix) >= _MIX_Z * found.mix_error
+    )
 
 
 def _mix(found: Breakdown, step: tuple[float, float]) -> Suspect:
@@ -219,18 +234,36 @@ def _kind(suspect: Suspect) -> str:
 
 
 def _who_moved(question: Question, first: Cause) -> str:
-    """Tell users, model and mix apart, as far as shares, inputs and the likeliest cause do."""
+    """Tell users, model and mix apart: by shares of the traffic, then by levels given what is asked, then by times."""
     if first.kind == "mix":
         return "mix"
+    if question.of_input:
+        return "users"
+    known = min(question.asked.before.events, question.asked.after.events) >= _LEAST_ASKED
+    by_topic = breakdowns(question.topics, question.asked) if known else []
+    given_input = _given_input(by_topic[0]) if by_topic else "unclear"
+    if given_input != "unclear":
+        return given_input
     change = question.change
     together = question.inputs_moved is not None and change.since <= question.inputs_moved <= change.until
-    if question.of_input or (together and first.kind == "unknown"):
+    if together:
+        return "users" if first.kind == "unknown" else "unclear"
+    return "unclear" if known else "model"
+
+
+def _given_input(found: Breakdown) -> str:
+    """Return who moved by what the change is made of: other questions, or other answers to the same ones."""
+    change = found.rate + found.mix
+    if _explains(found) and abs(found.rate) < _MIX_SHARE * abs(change):
         return "users"
-    return "unclear" if together else "model"
+    moved = abs(found.rate) >= _THERE * found.rate_error and found.rate * change > 0
+    return "model" if moved and abs(found.rate) >= _MIX_SHARE * abs(change) else "unclear"
 
 
 def _adapting(question: Question) -> float | None:
-    if question.inputs_moved is None or question.of_input:
-        return None
-    lag = question.inputs_moved - question.change.at
+    """Return by how long inputs shifted after outputs did, when it is more than a day."""
+    inputs, outputs = question.inputs_moved, question.change.at
+    if question.of_input:
+        inputs, outputs = question.change.at, inf if question.outputs_moved is None else question.outputs_moved
+    lag = -inf if inputs is None else inputs - outputs
     return lag if lag > _DAY else None

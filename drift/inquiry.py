@@ -16,6 +16,7 @@ from undertow.drift.newcomers import Newcomers
 from undertow.drift.segments import Group
 from undertow.drift.share_steps import share_step
 from undertow.drift.suspicion import ChangeTime, Suspect, fit_of_mix, fit_of_version, origin_of
+from undertow.drift.topics import Topics
 from undertow.drift.verdict import Verdict
 from undertow.drift.versions import SeenVersion, Versions
 
@@ -46,17 +47,23 @@ class Inquiry:
         ledger: Ledger,
         newcomers: Newcomers,
         versions: Versions,
+        topics: Topics,
     ) -> None:
         self._groups, self._ledger, self._newcomers, self._versions = groups, ledger, newcomers, versions
+        self._topics = topics
 
-    def question(self, verdict: Verdict, inputs_moved: float | None = None) -> Question:
+    def question(
+        self, verdict: Verdict, inputs_moved: float | None = None, outputs_moved: float | None = None
+    ) -> Question:
         """Return what is known of the change of a verdict; of its whole service, whatever slice it is about.
 
-        `inputs_moved` is when the service's inputs changed, if they did.
+        `inputs_moved` is when the service's inputs changed, if they did; `outputs_moved` likewise, days before them.
         """
         metric = resolve(verdict.series.metric)
         spans = _spans(verdict)
         whole, slices = self._levels(verdict, spans)
+        where = verdict.series.service, verdict.series.environment
+        asked, topics = self._topics.levels(where, metric.name, spans)
         new = list(self._new(verdict, metric.family, spans))
         named = {(one.dimension, one.value) for one in new}
         shifted = [
@@ -71,7 +78,10 @@ class Inquiry:
             suspects=[*new, *shifted],
             steps=dict(self._steps(verdict, whole, slices, spans)),
             inputs_moved=inputs_moved,
+            outputs_moved=outputs_moved,
             of_input=metric.name.startswith("input_"),
+            asked=asked,
+            topics=topics,
         )
 
     def before(

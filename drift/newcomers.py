@@ -35,6 +35,7 @@ Before = Callable[[str, float, Sequence[str]], Average]  # metric, time, operati
 Key = tuple[Where, str, tuple[Pair, ...]]  # with the operation, "" for none
 
 _VERSION = 1
+_BESIDE = 0.1  # of the calls on a version must run without it for the two to be compared
 _SURE = 0.01  # chance that a card marks anything when nothing differs
 
 
@@ -61,8 +62,18 @@ class CardRow(msgspec.Struct, frozen=True):
     before: Average
     off: Average
     on: Average
-    z: float  # of the difference between on and off, or before where nothing runs without it
+    z: float  # of the difference to what it is compared with
     sure: bool  # it would stand out among all metrics of the card
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether it is compared with calls without it at the same time: as long as there are some."""
+        return self.off.events >= _BESIDE * self.on.events
+
+    @property
+    def other(self) -> Average:
+        """What calls on it are compared with."""
+        return self.off if self.is_beside else self.before
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -351,11 +362,10 @@ class Newcomers:
     def _row(self, metric: str, newcomer: Newcomer, before: Average) -> CardRow:
         on, off = self._average(newcomer.on, metric), self._average(newcomer.off, metric)
         family = self._metrics[self._numbers[metric]].family
-        one, error = linked(family, on)
-        other, other_error = linked(family, off if off.events else before)
+        row = CardRow(metric, before, off, on, 0.0, sure=False)
+        (one, error), (other, other_error) = linked(family, on), linked(family, row.other)
         spread = hypot(error, other_error)
-        z = (one - other) / spread if 0 < spread < float("inf") else 0.0
-        return CardRow(metric, before, off, on, z, sure=False)
+        return msgspec.structs.replace(row, z=(one - other) / spread if 0 < spread < float("inf") else 0.0)
 
 
 def _counts(event: Interaction) -> bool:

@@ -20,21 +20,25 @@ from undertow.drift.catalogue import Catalogue
 from undertow.drift.causes import Question, explain
 from undertow.drift.exemplars import ALL, Details, Exemplar, Exemplars
 from undertow.drift.inquiry import Inquiry
-from undertow.drift.interaction import Interaction
+from undertow.drift.interaction import Interaction, Scalar
 from undertow.drift.ledger import Ledger
 from undertow.drift.metrics import Family, Metric, parent_of, resolve
 from undertow.drift.newcomers import Card, Newcomers
 from undertow.drift.phrases import Phrase, moved_phrases
-from undertow.drift.segments import Group
+from undertow.drift.segments import Group, dimension_reader
 from undertow.drift.showcase import Showcase, answer_text, question_text, showcase
 from undertow.drift.statistics.proportions import Floats
+from undertow.drift.topics import Asked, Topics
+from undertow.drift.values import hash_of
 from undertow.drift.verdict import Verdict
 from undertow.drift.versions import Versions
 from undertow.drift.windows import ClosedWindow
+from undertow.pipelines.vector_meter import VectorMeasures
 
 __all__ = ["Evidence"]
 
 _BEFORE_S, _SINCE_S = 6 * 3600.0, 3600.0  # from which exemplars are taken
+_INPUTS = "input_centroid"
 _VALUES = frozenset({Family.POSITIVE, Family.SCORE})
 _FAR = 1e15  # stands for the level of a tail: its calls are those furthest out
 
@@ -54,6 +58,8 @@ class Evidence:
         What may be kept of inputs and outputs; None where nothing may.
     names
         What may be told of values of dimensions and of declared changes.
+    topic
+        Name of the field or attribute that says what is asked; clusters of embeddings do where it is empty.
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class Evidence:
         versions: Versions,
         texts: Text | None,
         names: Text,
+        topic: str = "",
         state: dict[str, Any] | None = None,
     ) -> None:
         metrics = [resolve(name) for name in catalogue.columns]
@@ -72,12 +79,15 @@ class Evidence:
         self._values = {column: metric.name for column, metric in enumerate(metrics) if metric.family in _VALUES}
         self._rate_columns = np.array(list(self._rates), np.int64)
         self.ledger, self.newcomers, self.exemplars = Ledger(catalogue), Newcomers(metrics), Exemplars(texts)
+        self.topics = Topics(catalogue)
+        self._topic, self._inputs = dimension_reader(topic) if topic else None, catalogue.numbers[_INPUTS]
         if state is not None:
             self.ledger.restore(state["ledger"])
             self.newcomers.restore(state["newcomers"])
             self.exemplars.restore(state["exemplars"])
+            self.topics.restore(state["topics"])
         self._versions, self._unnoted = versions, deque[tuple[float, Interaction]]()
-        self._inquiry = Inquiry(groups, self.ledger, self.newcomers, versions)
+        self._inquiry = Inquiry(groups, self.ledger, self.newcomers, versions, self.topics)
 
     def observe(
         self,
@@ -91,6 +101,30 @@ class Evidence:
         true = _true(values[:, self._rate_columns], list(self._rates.values()))
         for row, (event, window) in enumerate(zip(events, windows.tolist(), strict=True)):
             self.exemplars.observe(event, window, true.get(row, ()), partial(self._details, dims[row], values[row]))
+        if self._topic is not None:
+            self._ask(events, values, windows, [None] * len(events), [self._topic(event) for event in events])
+
+    def observe_vectors(
+        self, events: Sequence[Interaction], values: Floats, windows: Floats, found: VectorMeasures
+    ) -> None:
+        """Take vectors of what some of these events ask."""
+        if self._topic is None and found.number == self._inputs:
+            rows = found.rows
+            self._ask([events[row] for row in rows.tolist()], values[rows], windows[rows], list(found.vectors), None)
+
+    def _ask(
+        self,
+        events: Sequence[Interaction],
+        values: Floats,
+        windows: Floats,
+        vectors: Sequence[NDArray[np.int16] | None],
+        labels: Sequence[Scalar | None] | None,
+    ) -> None:
+        for row, (event, window) in enumerate(zip(events, windows.tolist(), strict=True)):
+            label = None if labels is None or labels[row] is None else self._names(str(labels[row]))
+            if label is not None or vectors[row] is not None:
+                where, number = (event.service, event.environment), hash_of(event.service, event.id, "topic")
+                self.topics.observe(window, [Asked(where, number, values[row], vectors[row], label)])
 
     def note_in_turn(self, events: Sequence[Interaction], watermarks: Sequence[float]) -> None:
         """Take what tells of versions whatever its own time: late events, and changes that somebody declared.
@@ -110,10 +144,11 @@ class Evidence:
         self.newcomers.advance(window.end)
         self.newcomers.expire(window.end)
         self.exemplars.advance(window.end)
+        self.topics.advance(window.end)
 
-    def account(self, verdict: Verdict, inputs_moved: float | None) -> Account:
+    def account(self, verdict: Verdict, inputs_moved: float | None, outputs_moved: float | None) -> Account:
         """Return why a series may have changed, and what shows it."""
-        explanation = explain(self._named(self._inquiry.question(verdict, inputs_moved)))
+        explanation = explain(self._named(self._inquiry.question(verdict, inputs_moved, outputs_moved)))
         metric = resolve(verdict.series.metric)
         text = question_text if metric.name.startswith("input_") else answer_text
         before, since = (self._texts(verdict, metric, span) for span in _spans(verdict))
@@ -132,6 +167,7 @@ class Evidence:
             "levels_not_kept": self.ledger.dropped,
             "new_versions_not_followed": self.newcomers.dropped,
             "exemplars_forgotten": self.exemplars.dropped,
+            "calls_without_topic": self.topics.dropped,
         }
 
     def snapshot(self) -> dict[str, Any]:
@@ -140,6 +176,7 @@ class Evidence:
             "ledger": self.ledger.snapshot(),
             "newcomers": self.newcomers.snapshot(),
             "exemplars": self.exemplars.snapshot(),
+            "topics": self.topics.snapshot(),
         }
 
     def cards(self, verdict: Verdict) -> list[Card]:

@@ -142,6 +142,7 @@ class Processor:
             self.versions,
             None if ingest.content == "none" else Redactor(ingest.content, ingest.redact).kept,
             self._descriptions.kept,
+            detection.topic,
             state["evidence"] if state else None,
         )
         self._findings = Findings(msgspec.convert(state["findings"], FindingsState) if state else None)
@@ -294,9 +295,11 @@ class Processor:
             [(event.service, event.environment, *own) for event, own in zip(counted, sliced, strict=True)]
         )
         self.windows.add(times[live], groups, values)
-        self.evidence.observe(counted, sliced, values, self.windows.starts(times[live]))
+        starts = self.windows.starts(times[live])
+        self.evidence.observe(counted, sliced, values, starts)
         for found in self.vectors.measure(counted, times[live], groups):
-            self.windows.add_vectors(*found)
+            self.windows.add_vectors(found.times, found.groups, found.number, found.vectors)
+            self.evidence.observe_vectors(counted, values, starts, found)
         self._add_figures(self.trackers.figures())
 
     def _add_figures(self, figures: Sequence[Figure]) -> None:

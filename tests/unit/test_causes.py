@@ -128,7 +128,7 @@ def test_a_version_and_moved_inputs_together_stay_unclear() -> None:
 
 def test_inputs_that_follow_days_later_are_users_who_adapt() -> None:
     found = explained(inputs_moved=T0 + 5 * DAY)
-    assert moved_text(found).endswith("inputs shifted 5 d later: users adapt")
+    assert moved_text(found).endswith("inputs shifted 5 d after the answers: users adapt")
     assert explained(inputs_moved=T0 + 3600).adapting_s is None
     assert explained(inputs_moved=T0 + 5 * DAY, of_input=True).adapting_s is None
 

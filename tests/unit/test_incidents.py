@@ -144,8 +144,8 @@ class TestTelling:
         version = Version("prompt_version", "v48", T0 - 130, "support", "prod")
         asked_why = []
 
-        def account(about: Verdict, inputs_moved: float | None) -> Account:
-            asked_why.append((about.series.metric, inputs_moved))
+        def account(about: Verdict, inputs_moved: float | None, outputs_moved: float | None) -> Account:
+            asked_why.append((about.series.metric, inputs_moved, outputs_moved))
             return Account(explanation())
 
         (change,) = incidents.tick(T0 + 30, Context(levels, [version], account))
@@ -155,7 +155,7 @@ class TestTelling:
         assert change.incident.causes[0]["value"] == "v48"
         assert change.incident.place == "in region=ap: 2 % → 40 %; elsewhere 2 % → 2 %"
         assert change.incident.carried_by == [("region", "ap")]
-        assert asked_why == [("refusal_rate", None)]
+        assert asked_why == [("refusal_rate", None, None)]
 
     def test_ids_are_a_function_of_the_opening_verdict_and_the_revision(self) -> None:
         one, two = (paged(verdict())[1][0] for _ in range(2))

@@ -12,6 +12,7 @@ from undertow.drift.interaction import Interaction
 from undertow.drift.ledger import Ledger
 from undertow.drift.newcomers import Newcomers
 from undertow.drift.segments import Segments
+from undertow.drift.topics import Topics
 from undertow.drift.verdict import Estimate, Series, Verdict
 from undertow.drift.versions import Versions
 from undertow.drift.windows import Windows
@@ -39,7 +40,7 @@ class State:
         newcomers.observe(events, values, times // 10 * 10)
         newcomers.advance(np.inf)
         versions.observe(events)
-        self.inquiry = Inquiry(segments.groups, ledger, newcomers, versions)
+        self.inquiry = Inquiry(segments.groups, ledger, newcomers, versions, Topics(self.catalogue))
 
 
 def traffic(new: float, hurt: str, regions: tuple[str, ...] = ("eu", "us")) -> State:
