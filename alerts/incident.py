@@ -8,9 +8,13 @@ from typing import Any
 
 import msgspec
 
+from undertow.drift.causes import Explanation
+from undertow.drift.newcomers import Card
+from undertow.drift.phrases import Phrase
+from undertow.drift.showcase import Showcase
 from undertow.drift.verdict import Verdict
 
-__all__ = ["Change", "ChangeKind", "Context", "Incident", "Level", "Severity", "State", "Version", "tell"]
+__all__ = ["Account", "Change", "ChangeKind", "Context", "Incident", "Level", "Severity", "State", "Version", "tell"]
 
 
 class State(StrEnum):
@@ -63,6 +67,19 @@ class Version(msgspec.Struct, frozen=True):
     declared: str = ""  # the description, when somebody declared the change
 
 
+class Account(msgspec.Struct, frozen=True):
+    """Why a series may have changed, and what shows it: words that moved, real calls, cards of the named versions."""
+
+    explanation: Explanation
+    phrases: Sequence[Phrase] = ()
+    shown: Showcase = Showcase()
+    cards: Sequence[Card] = ()
+
+
+def _no_account(_verdict: Verdict, _inputs_moved: float | None, _outputs_moved: float | None) -> Account | None:
+    return None
+
+
 def _no_levels(_service: str, _environment: str, _since: float) -> list[Level]:
     return []
 
@@ -78,17 +95,23 @@ class Context(msgspec.Struct, frozen=True):
     versions
         The versions first seen lately, of any service. Those with which a stream began are no change: leave them
         out.
+    account
+        Called with a verdict, when the inputs moved with it, and when outputs moved days before it, if they did; None
+        where nothing is remembered that could explain it.
     """
 
     levels: Callable[[str, str, float], list[Level]] = _no_levels
     versions: Sequence[Version] = ()
+    account: Callable[[Verdict, float | None, float | None], Account | None] = _no_account
 
 
 class Incident(msgspec.Struct, kw_only=True):
     """One incident. Times are event time, seconds since the epoch.
 
     `id` is stable: a function of the verdict that opened it. `verdicts` holds the latest verdict of each series.
-    `verdicts` hold no text of any user; causes are dicts of plain values, ranked, best first.
+    `verdicts` hold no text of any user; causes are dicts of plain values, ranked, best first. `place`, `moved_by`,
+    `words`, `shown` and `cards` tell where the change is, who moved, which phrases did, calls before and since (texts
+    as the content policy allows), and what is different on new versions.
     """
 
     id: str
@@ -106,6 +129,12 @@ class Incident(msgspec.Struct, kw_only=True):
     http: list[Level] = []
     versions: list[Version] = []
     causes: list[dict[str, Any]] = []
+    place: str = ""
+    carried_by: list[tuple[str, str]] = []  # (dimension, value) of the slices that carry the change, if some do
+    moved_by: str = ""
+    words: list[str] = []
+    shown: dict[str, list[dict[str, Any]]] = {}  # "before" and "since": id, time, input, output
+    cards: list[list[str]] = []
     paged_at: float | None = None
     resolved_at: float | None = None
     resolution: str = ""  # "recovered", "accepted", "false", "expired"
@@ -165,5 +194,9 @@ def tell(incident: Incident, kind: ChangeKind, at: float, *, silent: bool = Fals
         http=list(incident.http),
         versions=list(incident.versions),
         causes=[dict(cause) for cause in incident.causes],
+        carried_by=list(incident.carried_by),
+        words=list(incident.words),
+        shown=dict(incident.shown),
+        cards=list(incident.cards),
     )
     return Change(f"{incident.id}.{incident.revision}", kind, frozen, at, silent)

@@ -18,10 +18,11 @@ import xxhash
 
 from undertow.alerts.incident import Change, ChangeKind, Context, Incident, Severity, State, tell
 from undertow.alerts.life import acknowledge, close, is_back, news, state_of
-from undertow.alerts.ranking import lead
+from undertow.alerts.ranking import about_inputs, lead, measured
+from undertow.alerts.reasons import explained
 from undertow.alerts.severity import severity
 from undertow.alerts.storm import Storm, StormState
-from undertow.alerts.suspects import around, causes
+from undertow.alerts.suspects import around
 from undertow.alerts.text import headline
 from undertow.drift.verdict import Series, Verdict
 
@@ -284,7 +285,7 @@ class Incidents:
         return [tell(incident, kind, at, silent=incident.quiet)]
 
     def _refresh(self, incident: Incident, context: Context) -> None:
-        _refresh(incident, context)
+        _refresh(incident, context, self._outputs_moved(incident))
         graver = severity(incident.verdicts, self._config.weights)
         incident.severity = max(incident.severity, graver, key=SEVERITIES.index)
 
@@ -298,6 +299,12 @@ class Incidents:
             incident.severity = Severity.WARNING
         changes = self._trigger(incident, at)
         return changes + (self._resolve(entry, "recovered", at) if back else [])
+
+    def _outputs_moved(self, incident: Incident) -> float | None:
+        """Return when the last incident before this one began that is still open and about what was answered."""
+        beside = [entry.incident for entry in self._beside(lead(incident.verdicts).series)]
+        begun = [one.changed_at for one in beside if one is not incident and not about_inputs(lead(one.verdicts))]
+        return max((time for time in begun if time < incident.changed_at), default=None)
 
     def _trigger(self, incident: Incident, at: float) -> list[Change]:
         if self._storm.admits(at):
@@ -347,7 +354,7 @@ def _recover(entry: Open, verdict: Verdict) -> bool:
     return True
 
 
-def _refresh(incident: Incident, context: Context) -> None:
+def _refresh(incident: Incident, context: Context, outputs_moved: float | None) -> None:
     first = lead(incident.verdicts)
     incident.changed_at, incident.changed_from, incident.changed_to = (
         first.changed_at,
@@ -356,5 +363,15 @@ def _refresh(incident: Incident, context: Context) -> None:
     )
     incident.http = context.levels(incident.service, incident.environment, incident.changed_at)
     incident.versions = around(incident, context.versions)
-    incident.causes = causes(incident, incident.versions)
+    about = measured(incident.verdicts)
+    account = context.account(about, _inputs_moved(incident), outputs_moved)
+    if account is not None:
+        explained(incident, about, account)
     incident.headline = headline(incident)
+
+
+def _inputs_moved(incident: Incident) -> float | None:
+    """Return when the inputs changed, by the clearest verdict about them, if they did and are not back."""
+    about = [v for v in incident.verdicts if about_inputs(v) and v.id not in incident.recovered]
+    clearest = max(about, key=lambda verdict: (verdict.statistic - verdict.threshold, verdict.id), default=None)
+    return None if clearest is None else clearest.changed_at

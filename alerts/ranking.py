@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from undertow.drift.metrics import Family, described, parent_of
 from undertow.drift.verdict import Estimate, Verdict
 
-__all__ = ["effect", "harmful", "is_rate", "lead", "ranked", "without_repeats"]
+__all__ = ["about_inputs", "effect", "harmful", "is_rate", "lead", "measured", "ranked", "without_repeats"]
 
 NEARLY_ALL = 0.9  # share of the events with which a slice is no slice
 SLICE_ADVANTAGE = 1.5  # a slice speaks for its metric only with an effect so many times that of the whole service
@@ -109,6 +109,20 @@ def lead(verdicts: Iterable[Verdict]) -> Verdict:
     if not known:
         raise ValueError("an incident without verdicts has no lead; open it with one")
     return ranked([v for v in known if v.kind == "page"] or known)[0]
+
+
+def measured(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict to be explained: the lead of those whose level is known by slice and time, else of all.
+
+    Tails are not: they are counted against a baseline of each series.
+    """
+    known = list(verdicts)
+    return lead([v for v in known if v.series.metric == parent_of(v.series.metric)] or known)
+
+
+def about_inputs(verdict: Verdict) -> bool:
+    """Tell whether the verdict is about what is asked, not about what is answered."""
+    return verdict.series.metric.startswith("input_")
 
 
 def _speaker(group: list[Verdict]) -> Verdict:

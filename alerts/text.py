@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 from undertow.alerts.formats import clock, format_move, title, utc
 from undertow.alerts.incident import Change, Incident, Level
@@ -32,6 +33,11 @@ __all__ = [
 ALSO_LIMIT = 3  # further metrics named in the headline
 ROW_LIMIT = 12  # lines in the table of what moved
 CAUSE_LIMIT = 5
+CARRIER_LIMIT = 3  # slices named in the headline
+WORD_LIMIT = 4
+CALL_LIMIT = 3  # of each side
+TEXT_LIMIT = 160  # characters of a question, and of an answer
+CARD_LIMIT = 2
 ERROR_SHARE_SLACK = 0.005  # HTTP is green while errors rise by no more than half a percentage point
 LATENCY_SLACK = 1.2  # and latency by no more than a fifth
 
@@ -41,8 +47,7 @@ def headline(incident: Incident) -> str:
     first = lead(incident.verdicts)
     series = first.series
     since = clock(first.changed_at, first.detected_at)
-    inside = f" ({slice_of(series)})" if series.segment else ""
-    said = f"{place(incident)}: {told(first)} since {since}{inside}"
+    said = f"{place(incident)}: {told(first)} since {since}{_inside(incident, series)}"
     return said + _also(incident, first) + _http(incident)
 
 
@@ -136,12 +141,13 @@ def _sections(incident: Incident) -> list[tuple[str, list[str]]]:
         first = lead(incident.verdicts)
         sections += [
             ("since", [_since(incident, first)]),
-            ("where", [f"{place(incident)}, {slice_of(first.series)}"]),
+            ("where", [f"{place(incident)}, {slice_of(first.series)}", *([incident.place] if incident.place else [])]),
+            ("who", [incident.moved_by] if incident.moved_by else []),
             ("moved", moved(incident)),
             ("HTTP", [line] if (line := http_line(incident.http)) else ["nothing known about errors and latency"]),
         ]
-    causes = [str(cause["text"]) for cause in islice(incident.causes, CAUSE_LIMIT)]
-    sections += [(heading(incident), causes)]
+    causes = [_cause(cause) for cause in islice(incident.causes, CAUSE_LIMIT)]
+    sections += [(heading(incident), causes), *_shown(incident)]
     sections += [("incident", [f"{incident.id}  ({command(incident)})"])]
     return sections + ([("query", [query(incident)])] if incident.verdicts else [])
 
@@ -153,6 +159,40 @@ def _own_sections(incident: Incident) -> list[tuple[str, list[str]]]:
     shown = [f"{incident.id}  ({command(incident)})"]
     said = [(incident.severity.upper(), [incident.headline]), ("state", [standing(incident)]), ("about", [about])]
     return [*said, (heading(incident), advice), ("incident", shown)]
+
+
+def _inside(incident: Incident, series: Series) -> str:
+    """Return which slice a headline is about: that of its series, or those that carry the change of the whole."""
+    if series.segment:
+        return f" ({slice_of(series)})"
+    if not incident.carried_by:
+        return ""
+    values = " or ".join(value for _, value in incident.carried_by[:CARRIER_LIMIT])
+    more = f" and {len(incident.carried_by) - CARRIER_LIMIT} more" if len(incident.carried_by) > CARRIER_LIMIT else ""
+    return f", most of it in {incident.carried_by[0][0]}={values}{more}"
+
+
+def _cause(cause: Mapping[str, Any]) -> str:
+    given = cause.get("probability")
+    return str(cause["text"]) if given is None else f"{100 * given:.0f} % {cause['text']}"
+
+
+def _shown(incident: Incident) -> list[tuple[str, list[str]]]:
+    """Return what shows the change: words that moved, calls before and since, cards of new versions."""
+    calls = [
+        (name, [_call(call) for call in incident.shown.get(name, [])[:CALL_LIMIT]]) for name in ("before", "since")
+    ]
+    cards = [line for card in incident.cards[:CARD_LIMIT] for line in card]
+    return [("words", incident.words[:WORD_LIMIT]), *calls, ("version", cards)]
+
+
+def _call(call: Mapping[str, Any]) -> str:
+    return f"{clock(call['time'], call['time'])} {_short(call['input'])} → {_short(call['output'])}"
+
+
+def _short(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= TEXT_LIMIT else f"{plain[: TEXT_LIMIT - 1]}…"
 
 
 def _labelled(sections: Iterable[tuple[str, list[str]]]) -> Iterable[tuple[str, str]]:

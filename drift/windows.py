@@ -200,6 +200,10 @@ class Windows:
         """Move the clock without an event: the source has been silent and says it is at least `time`."""
         self.latest = max(self.latest, time)
 
+    def starts(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the start of the window of each time, as `ClosedWindow.start` will have it."""
+        return np.floor(times / self._width) * self._width
+
     def add(self, times: NDArray[np.float64], groups: NDArray[np.int32], values: NDArray[np.float64]) -> None:
         """Add measures: `times` (n,), `groups` (n, g) with −1 for none, `values` (n, columns) with NaN for none."""
         bins = self._bins(values)

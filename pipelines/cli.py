@@ -204,9 +204,16 @@ def incidents(config: Config = None, json: Json = False) -> None:
 
 
 @app.command()
-def explain(incident: IncidentId, config: Config = None) -> None:
+def explain(
+    incident: IncidentId,
+    html: Annotated[Path | None, typer.Option(help="Write it as one HTML file, with charts.")] = None,
+    config: Config = None,
+) -> None:
     """Show an incident as its page shows it, with everything known by now."""
-    typer.echo(client.explain(load(config), incident))
+    if html is None:
+        typer.echo(client.explain(load(config), incident))
+    else:
+        html.write_text(client.explain_html(load(config), incident), encoding="utf-8")
 
 
 @app.command()

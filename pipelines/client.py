@@ -10,8 +10,10 @@ import msgspec
 
 from undertow.alerts.incident import Incident
 from undertow.alerts.text import page_text
+from undertow.dashboards.report import render_report
 from undertow.dashboards.tables import table
 from undertow.pipelines.clickhouse import QueryResult, Store, ask
+from undertow.pipelines.incident_report import report
 from undertow.pipelines.prices import price_table, retirements
 from undertow.pipelines.server import control_token
 from undertow.pipelines.settings import Settings
@@ -19,7 +21,18 @@ from undertow.pipelines.spend_report import spend_report
 from undertow.pipelines.spend_text import render
 from undertow.pipelines.store_lock import holder
 
-__all__ = ["as_json", "as_table", "control", "explain", "incidents", "port_of", "query", "silences", "spend"]
+__all__ = [
+    "as_json",
+    "as_table",
+    "control",
+    "explain",
+    "explain_html",
+    "incidents",
+    "port_of",
+    "query",
+    "silences",
+    "spend",
+]
 
 TIMEOUT_S = 30.0
 
@@ -80,12 +93,27 @@ def explain(settings: Settings, incident: str) -> str:
     ValueError
         The store has no such incident.
     """
+    return page_text(_incident(settings, incident))
+
+
+def explain_html(settings: Settings, incident: str) -> str:
+    """Return an incident as it stands now as one HTML page, its charts and calls included.
+
+    Raises
+    ------
+    ValueError
+        The store has no such incident.
+    """
+    return render_report(report(_incident(settings, incident), lambda sql: query(settings, sql).rows))
+
+
+def _incident(settings: Settings, incident: str) -> Incident:
     if not incident.isalnum():
         raise ValueError(f"'{incident}' is not an incident's id; `undertow incidents` lists them")
     found = query(settings, f"SELECT content FROM incidents WHERE id = '{incident}'")  # noqa: S608 (alphanumeric)
     if not found.rows:
         raise ValueError(f"no incident '{incident}' in the store; `undertow incidents` lists them")
-    return page_text(msgspec.json.decode(found.rows[0][0], type=Incident))
+    return msgspec.json.decode(found.rows[0][0], type=Incident)
 
 
 def silences(settings: Settings) -> str:

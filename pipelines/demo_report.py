@@ -5,27 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
-import numpy as np
 
-from undertow.alerts.incident import Incident, Level
-from undertow.alerts.suspects import around, causes
-from undertow.alerts.text import http_is_green, page_text, slice_of
+from undertow.alerts.incident import Incident
+from undertow.alerts.text import page_text
 from undertow.dashboards.model import (
     ChangeMark,
     Chart,
     Example,
-    HttpLevel,
     IncidentView,
     Mark,
     Number,
     Period,
     Point,
     Report,
-    Row,
     VersionView,
 )
-from undertow.drift.metrics import parent_of, resolve
-from undertow.drift.statistics.proportions import wilson
+from undertow.drift.metrics import parent_of
 from undertow.drift.verdict import Series, Verdict
 from undertow.pipelines.demo_examples import examples
 from undertow.pipelines.demo_live import http_ok
@@ -33,6 +28,7 @@ from undertow.pipelines.demo_pages import Sent, page_of
 from undertow.pipelines.demo_queries import HttpBucket, Queries, Totals
 from undertow.pipelines.demo_queries import Level as Bucket
 from undertow.pipelines.demo_speakers import slices_of, speakers
+from undertow.pipelines.incident_view import HTTP_LEVELS, changed, http_level, plain, point, row
 
 __all__ = ["Story", "compose"]
 
@@ -40,7 +36,6 @@ _POINTS = 60  # of a chart
 _ROWS_EACH = 3  # of a metric in an incident's table: the whole service and the slices that moved most
 _EXPLAINED = 2  # metrics with examples
 _ROWS = 8  # in all
-_Z95 = 1.96
 _BEGINNING_S = 600.0  # versions first seen so early were there from the start
 _STEADY = ("refusal_rate", "schema_violation_rate", "truncation_rate", "output_length", "input_length", "cost_per_task")
 _HTTP = {  # what classic monitoring shows: title, unit
@@ -48,7 +43,6 @@ _HTTP = {  # what classic monitoring shows: title, unit
     "errors": ("errors", "share of events"),
     "p99": ("latency, 99th percentile", "seconds"),
 }
-_LEVELS = {"error_rate": ("errors", "share of events"), "latency_p50": ("latency, median", "seconds")}
 
 
 class Story(msgspec.Struct, frozen=True):
@@ -101,9 +95,9 @@ def _view(latest: Incident, sent: Sequence[Sent]) -> IncidentView:
         paged_at=incident.paged_at,
         resolved_at=incident.resolved_at,
         resolution=incident.resolution,
-        rows=[_row(verdict) for verdict in _table(incident)[:_ROWS]],
-        http=[_level(level) for level in incident.http if level.metric in _LEVELS],
-        causes=[str(cause["text"]) for cause in causes(incident, around(incident, incident.versions))],
+        rows=[row(verdict) for verdict in _table(incident)[:_ROWS]],
+        http=[http_level(level) for level in incident.http if level.metric in HTTP_LEVELS],
+        causes=[str(cause["text"]) for cause in incident.causes],
         page_text=page.text if page is not None else page_text(incident),
     )
 
@@ -123,26 +117,6 @@ def _table(incident: Incident) -> list[Verdict]:
     for speaker in speakers(incident):
         found += [speaker, *slices_of(incident, speaker)[: _ROWS_EACH - 1]]
     return found
-
-
-def _row(verdict: Verdict) -> Row:
-    metric = resolve(verdict.series.metric)
-    return Row(
-        title=metric.title,
-        metric=metric.name,
-        unit=metric.unit,
-        where=slice_of(verdict.series),
-        before=verdict.before,
-        after=verdict.after,
-        direction=verdict.direction,
-        events=verdict.events,
-        seconds=verdict.detected_at - verdict.changed_at,
-    )
-
-
-def _level(level: Level) -> HttpLevel:
-    title, unit = _LEVELS[level.metric]
-    return HttpLevel(title, unit, level.before, level.after, http_is_green([level]) is not False)
 
 
 # -- charts -----------------------------------------------------------------------------------------------------------
@@ -168,7 +142,7 @@ def _charts(
     calm_until = min((incident.changed_from for incident in incidents), default=totals.last)
     levels = queries.levels([*(verdict.series for verdict in moved), *steady], width_s, calm_until)
     charts = [
-        _plain(series, buckets, width_s)
+        plain(series, _points(buckets, width_s))
         for series, buckets in zip([v.series for v in moved] + steady, levels, strict=True)
     ]
     marks = [
@@ -176,40 +150,15 @@ def _charts(
     ]
     return [
         *(
-            _changed(chart, verdict, marks, recovered.get(verdict.id))
+            changed(chart, verdict, marks, recovered.get(verdict.id))
             for chart, verdict in zip(charts, moved, strict=False)
         ),
         *charts[len(moved) :],
     ]
 
 
-def _plain(series: Series, buckets: Sequence[Bucket], width_s: float) -> Chart:
-    metric = resolve(series.metric)
-    where = slice_of(series) if series.segment else ""
-    points = [_point(bucket, width_s) for bucket in buckets]
-    return Chart(
-        title=metric.title, metric=metric.name, unit=metric.unit, service=series.service, segment=where, points=points
-    )
-
-
-def _changed(chart: Chart, verdict: Verdict, versions: list[Mark], recovered_at: float | None) -> Chart:
-    return msgspec.structs.replace(
-        chart,
-        baseline=verdict.before,
-        change=ChangeMark(verdict.changed_at, verdict.changed_from, verdict.changed_to),
-        after=verdict.after,
-        detected_at=verdict.detected_at,
-        recovered_at=recovered_at,
-        versions=versions,
-    )
-
-
-def _point(bucket: Bucket, width_s: float) -> Point:
-    middle = bucket.t + width_s / 2
-    if bucket.hits is None:
-        return Point(middle, bucket.value, events=bucket.events)
-    low, high = wilson(np.array([float(bucket.hits)]), np.array([float(bucket.events)]), _Z95)
-    return Point(middle, bucket.value, float(low[0]), float(high[0]), bucket.events)
+def _points(buckets: Sequence[Bucket], width_s: float) -> list[Point]:
+    return [point(each.t + width_s / 2, each.value, each.events, each.hits) for each in buckets]
 
 
 def _width(totals: Totals) -> float:

@@ -32,6 +32,7 @@ from undertow.drift.statistics.proportions import Floats
 from undertow.drift.verdict import Verdict
 from undertow.drift.versions import SeenVersion, Versions
 from undertow.drift.windows import ClosedWindow, Windows, WindowsState
+from undertow.pipelines.evidence import Evidence
 from undertow.pipelines.meter import Measures, Meter
 from undertow.pipelines.pins import accepted_pin
 from undertow.pipelines.redaction import Redactor, user_hash
@@ -137,6 +138,16 @@ class Processor:
         seen = msgspec.convert(state["deduplication"], DeduplicationState) if state else None
         self._deduplication = Deduplication(horizon, state=seen)
         self.trackers = Trackers(settings, pseudonym, state["trackers"] if state else None)
+        self.evidence = Evidence(
+            self.catalogue,
+            detection.dimensions,
+            self.segments.groups,
+            self.versions,
+            None if ingest.content == "none" else Redactor(ingest.content, ingest.redact).kept,
+            self._descriptions.kept,
+            detection.topic,
+            state["evidence"] if state else None,
+        )
         self._findings = Findings(msgspec.convert(state["findings"], FindingsState) if state else None)
         self.monitor = Monitor(_monitor_config(settings), self.segments.groups, self.catalogue, self.categories)
         incidents = msgspec.convert(state["incidents"], IncidentsState) if state else None
@@ -258,6 +269,7 @@ class Processor:
         sampling = self.vectors.sampling
         return {
             **self.trackers.limits(),
+            **self.evidence.limits(),
             "slices_as_other": self.segments.overflowed,
             "events_forgotten_early": self._deduplication.forgotten_early,
             "categories_forgotten": self.categories.forgotten,
@@ -276,6 +288,7 @@ class Processor:
             "windows": self.windows.snapshot(),
             "deduplication": self._deduplication.snapshot(),
             "trackers": self.trackers.snapshot(),
+            "evidence": self.evidence.snapshot(),
             "findings": self._findings.snapshot(),
             "sampling": self.vectors.sampling and self.vectors.sampling.snapshot(),
             "monitor": self.monitor.snapshot(),
@@ -297,8 +310,11 @@ class Processor:
         measured: Measures,
     ) -> None:
         """Add the events that are in time to windows and trackers; versions, rules and money count late ones too."""
-        self.versions.observe(events)
         watermarks = (clock - self.windows.lateness).tolist()
+        apart = late | np.array([event.kind is Kind.CHANGE for event in events], bool)
+        self.versions.observe([events[i] for i in np.flatnonzero(~apart).tolist()])
+        rows = np.flatnonzero(apart).tolist()
+        self.evidence.note_in_turn([events[i] for i in rows], [watermarks[i] for i in rows])
         for event, charge, watermark in zip(events, measured.charges, watermarks, strict=True):
             self.trackers.arrive(event, charge, watermark)
         dims = [self.segments.dims(event) for event in events]
@@ -307,12 +323,17 @@ class Processor:
             for metric, value in said.items():
                 measured.values[i, self.catalogue.columns[metric]] = value
         live = np.flatnonzero(np.array([event.shadow_of is None for event in events], bool) & ~late)
+        counted, sliced = [events[i] for i in live.tolist()], [dims[i] for i in live.tolist()]
+        values = measured.values[live]
         groups = self.segments.assign_dims(
-            [(events[i].service, events[i].environment, *dims[i]) for i in live.tolist()]
+            [(event.service, event.environment, *own) for event, own in zip(counted, sliced, strict=True)]
         )
-        self.windows.add(times[live], groups, measured.values[live])
-        for found in self.vectors.measure([events[i] for i in live.tolist()], times[live], groups):
-            self.windows.add_vectors(*found)
+        self.windows.add(times[live], groups, values)
+        starts = self.windows.starts(times[live])
+        self.evidence.observe(counted, sliced, values, starts)
+        for found in self.vectors.measure(counted, times[live], groups):
+            self.windows.add_vectors(found.times, found.groups, found.number, found.vectors)
+            self.evidence.observe_vectors(counted, values, starts, found)
         self._add_figures(self.trackers.figures())
 
     def _add_figures(self, figures: Sequence[Figure]) -> None:
@@ -344,10 +365,12 @@ class Processor:
         verdicts: list[Verdict] = []
         changes: list[Change] = []
         for window in windows:
+            self.evidence.close(window)
             found = self.monitor.observe(window) + self._findings.due(window.end)
             verdicts += found
             changes += self.incidents.apply(found, self._context(found), window.end) if found else []
             changes += [] if found else self.incidents.tick(window.end, self._context(found))
+        self.evidence.note_all()
         self.practice.take(changes, self.windows.watermark)
         self._counters.windows += len(windows)
         return Step(events, measured, late, windows, verdicts, changes, self.trackers.spent(), self._arrivals())
@@ -363,7 +386,7 @@ class Processor:
         )
 
     def _context(self, verdicts: Sequence[Verdict]) -> Context:
-        return Context(levels=self._http_levels, versions=self._suspects(verdicts))
+        return Context(self._http_levels, self._suspects(verdicts), self.evidence.account)
 
     def _http_levels(self, service: str, environment: str, since: float) -> list[Level]:
         """Return what classic monitoring says of the service before and since the change."""

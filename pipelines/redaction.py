@@ -115,6 +115,10 @@ class Redactor:
             text = self._compiled[index].sub(_replacement(self._rules[index]), text)
         return text
 
+    def kept(self, text: str) -> str:
+        """Return what may be kept of the text; empty when that is nothing."""
+        return self.text(text) or ""
+
 
 class LabelPolicy:
     """Applies the content policy to attributes and configuration: short values that slices are made of.

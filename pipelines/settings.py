@@ -94,6 +94,7 @@ class Detection(Section, frozen=True):
     """What is followed, per slice, and with which detector."""
 
     dimensions: tuple[str, ...] = ("operation", "response_model", "prompt_version", "region", "agent")
+    topic: str = ""  # field or attribute that says what is asked; by default clusters of the inputs' embeddings do
     values_per_dimension: PositiveInt = 20
     series_limit: PositiveInt = 20_000
     min_events: PositiveInt = 2000  # baseline events before ordinary paging; "learning N of M"

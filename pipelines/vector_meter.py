@@ -22,8 +22,9 @@ __all__ = ["VectorMeasures", "VectorMeter", "build"]
 
 
 class VectorMeasures(NamedTuple):
-    """The vectors of one metric, as `Windows.add_vectors` takes them."""
+    """The vectors of one metric, as `Windows.add_vectors` takes them; `rows` are the events that they are from."""
 
+    rows: NDArray[np.int64]
     times: Floats
     groups: NDArray[np.int32]
     number: int
@@ -83,7 +84,7 @@ class VectorMeter:
         batch = Batch([events[row] for row in rows.tolist()])
         for number, signal in self._signals.items():
             found, vectors = signal.embed(batch)
-            yield VectorMeasures(times[rows[found]], kept[found], number, vectors)
+            yield VectorMeasures(rows[found], times[rows[found]], kept[found], number, vectors)
 
 
 def build(settings: Settings, catalogue: Catalogue, state: SamplingState | None = None) -> VectorMeter:

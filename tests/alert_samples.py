@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from undertow.alerts.incident import Change, ChangeKind, Incident, Level, Severity, State, Version, tell
+from undertow.drift.averages import Average, Shift
+from undertow.drift.carriers import Carriers
+from undertow.drift.causes import Cause, Explanation
 from undertow.drift.verdict import Estimate, Series, Verdict, verdict_id
 
 T0 = 1_790_000_000.0  # 2026-09-21 14:13:20 UTC
@@ -64,6 +67,22 @@ def incident(number: int = 0, **more: Any) -> Incident:
         "causes": [{"kind": "version", "text": "prompt_version=v48 was first seen 5 s before the estimated change"}],
     }
     return Incident(**(values | more))
+
+
+def explanation(**more: Any) -> Explanation:
+    """A prompt version five seconds before the change, which is in one region."""
+    before, after = Average(900, 0.02, 0.002), Average(90, 0.4, 0.04)
+    values: dict[str, Any] = {
+        "carriers": Carriers("slice", Shift(before, after), Shift(before, before), "region", ("ap",)),
+        "breakdowns": (),
+        "causes": (
+            Cause("version", "prompt_version", "v48", 0.92, T0 - 125, 5.0, share_after=1.0),
+            Cause("unknown", probability=0.08),
+        ),
+        "moved": "model",
+        "yours": True,
+    }
+    return Explanation(**(values | more))
 
 
 def change(kind: ChangeKind = ChangeKind.TRIGGER, number: int = 0, revision: int = 1, **more: Any) -> Change:

@@ -86,7 +86,7 @@ def cost(seconds: int = 150) -> Iterator[str]:
         for start in range(0, len(events), BATCH):
             part = slice(start, start + BATCH)
             for measured in meter.measure(events[part], times[part], groups[part]):
-                windows.add_vectors(*measured)
+                windows.add_vectors(measured.times, measured.groups, measured.number, measured.vectors)
 
     steps: dict[str, Callable[[], object]] = {
         "input_centroid": lambda: [inputs.embed(batch) for batch in batches],

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from alert_samples import T0, series, verdict
+from alert_samples import T0, explanation, series, verdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from undertow.alerts import incidents as module
-from undertow.alerts.incident import Change, ChangeKind, Context, Level, Severity, State, Version
+from undertow.alerts.incident import Account, Change, ChangeKind, Context, Level, Severity, State, Version
 from undertow.alerts.incidents import Incidents, IncidentsConfig, IncidentsError, IncidentsState, build
 from undertow.drift.verdict import Verdict
 
@@ -150,11 +150,20 @@ class TestTelling:
         incidents = Incidents(IncidentsConfig())
         incidents.apply([verdict()], NOTHING, T0)
         version = Version("prompt_version", "v48", T0 - 130, "support", "prod")
-        (change,) = incidents.tick(T0 + 30, Context(levels, [version]))
+        asked_why = []
+
+        def account(about: Verdict, inputs_moved: float | None, outputs_moved: float | None) -> Account:
+            asked_why.append((about.series.metric, inputs_moved, outputs_moved))
+            return Account(explanation())
+
+        (change,) = incidents.tick(T0 + 30, Context(levels, [version], account))
         assert asked == [("support", "prod", T0 - 120)]
         assert change.incident.headline.endswith("; HTTP green")
         assert change.incident.versions == [version]
         assert change.incident.causes[0]["value"] == "v48"
+        assert change.incident.place == "in region=ap: 2 % → 40 %; elsewhere 2 % → 2 %"
+        assert change.incident.carried_by == [("region", "ap")]
+        assert asked_why == [("refusal_rate", None, None)]
 
     def test_ids_are_a_function_of_the_opening_verdict_and_the_revision(self) -> None:
         one, two = (paged(verdict())[1][0] for _ in range(2))

@@ -1,0 +1,255 @@
+"""What is remembered to explain changes: levels of slices, new versions, real calls; and the account of one change.
+
+Everything counts once its window is closed, so an account depends on the events alone, not on their batches.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from math import exp, inf
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.alerts.incident import Account
+from undertow.drift.catalogue import Catalogue
+from undertow.drift.causes import Question, explain
+from undertow.drift.exemplars import ALL, Details, Exemplar, Exemplars
+from undertow.drift.inquiry import Inquiry
+from undertow.drift.interaction import Interaction, Scalar
+from undertow.drift.ledger import Ledger
+from undertow.drift.metrics import Family, Metric, parent_of, resolve
+from undertow.drift.newcomers import Card, Newcomers
+from undertow.drift.phrases import Phrase, moved_phrases
+from undertow.drift.segments import Group, dimension_reader
+from undertow.drift.showcase import Showcase, answer_text, question_text, showcase
+from undertow.drift.statistics.proportions import Floats
+from undertow.drift.topics import Asked, Topics
+from undertow.drift.values import hash_of
+from undertow.drift.verdict import Verdict
+from undertow.drift.versions import Versions
+from undertow.drift.windows import ClosedWindow
+from undertow.pipelines.vector_meter import VectorMeasures
+
+__all__ = ["Evidence"]
+
+_BEFORE_S, _SINCE_S = 6 * 3600.0, 3600.0  # from which exemplars are taken
+_INPUTS = "input_centroid"
+_VALUES = frozenset({Family.POSITIVE, Family.SCORE})
+_FAR = 1e15  # stands for the level of a tail: its calls are those furthest out
+
+Text = Callable[[str], str]
+
+
+class Evidence:
+    """Remembers, and gives account.
+
+    Parameters
+    ----------
+    dimensions
+        Names of the configured dimensions, in the order of each event's values.
+    groups
+        The slices by number; it may grow.
+    texts
+        What may be kept of inputs and outputs; None where nothing may.
+    names
+        What may be told of values of dimensions and of declared changes.
+    topic
+        Name of the field or attribute that says what is asked; clusters of embeddings do where it is empty.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        dimensions: Sequence[str],
+        groups: Sequence[Group],
+        versions: Versions,
+        texts: Text | None,
+        names: Text,
+        topic: str = "",
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        metrics = [resolve(name) for name in catalogue.columns]
+        self._dimensions, self._names = tuple(dimensions), names
+        self._rates = {column: metric.name for column, metric in enumerate(metrics) if metric.family is Family.RATE}
+        self._values = {column: metric.name for column, metric in enumerate(metrics) if metric.family in _VALUES}
+        self._rate_columns = np.array(list(self._rates), np.int64)
+        self.ledger, self.newcomers, self.exemplars = Ledger(catalogue), Newcomers(metrics), Exemplars(texts)
+        self.topics = Topics(catalogue)
+        self._topic, self._inputs = dimension_reader(topic) if topic else None, catalogue.numbers[_INPUTS]
+        if state is not None:
+            self.ledger.restore(state["ledger"])
+            self.newcomers.restore(state["newcomers"])
+            self.exemplars.restore(state["exemplars"])
+            self.topics.restore(state["topics"])
+        self._versions, self._unnoted = versions, deque[tuple[float, Interaction]]()
+        self._inquiry = Inquiry(groups, self.ledger, self.newcomers, versions, self.topics)
+
+    def observe(
+        self,
+        events: Sequence[Interaction],
+        dims: Sequence[tuple[str | None, ...]],
+        values: Floats,
+        windows: Floats,
+    ) -> None:
+        """Take live events: their values by dimension, their measures (n, columns) and the start of their windows."""
+        self.newcomers.observe(events, values, windows)
+        true = _true(values[:, self._rate_columns], list(self._rates.values()))
+        for row, (event, window) in enumerate(zip(events, windows.tolist(), strict=True)):
+            self.exemplars.observe(event, window, true.get(row, ()), partial(self._details, dims[row], values[row]))
+        if self._topic is not None:
+            self._ask(events, values, windows, [None] * len(events), [self._topic(event) for event in events])
+
+    def observe_vectors(
+        self, events: Sequence[Interaction], values: Floats, windows: Floats, found: VectorMeasures
+    ) -> None:
+        """Take vectors of what some of these events ask."""
+        if self._topic is None and found.number == self._inputs:
+            rows = found.rows
+            self._ask([events[row] for row in rows.tolist()], values[rows], windows[rows], list(found.vectors), None)
+
+    def _ask(
+        self,
+        events: Sequence[Interaction],
+        values: Floats,
+        windows: Floats,
+        vectors: Sequence[NDArray[np.int16] | None],
+        labels: Sequence[Scalar | None] | None,
+    ) -> None:
+        for row, (event, window) in enumerate(zip(events, windows.tolist(), strict=True)):
+            label = None if labels is None or labels[row] is None else self._names(str(labels[row]))
+            if label is not None or vectors[row] is not None:
+                where, number = (event.service, event.environment), hash_of(event.service, event.id, "topic")
+                self.topics.observe(window, [Asked(where, number, values[row], vectors[row], label)])
+
+    def note_in_turn(self, events: Sequence[Interaction], watermarks: Sequence[float]) -> None:
+        """Take what tells of versions whatever its own time: late events, and changes that somebody declared.
+
+        Each counts for the windows that were still open when it was read, and `watermarks` say which were.
+        """
+        self._unnoted += zip(watermarks, events, strict=True)
+
+    def note_all(self) -> None:
+        """Note what is left: every window that the events so far close has been judged."""
+        self._note(inf)
+
+    def close(self, window: ClosedWindow) -> None:
+        """Let a closed window count, and what was read before it closed."""
+        self._note(window.end)
+        self.ledger.observe(window)
+        self.newcomers.advance(window.end)
+        self.newcomers.expire(window.end)
+        self.exemplars.advance(window.end)
+        self.topics.advance(window.end)
+
+    def account(self, verdict: Verdict, inputs_moved: float | None, outputs_moved: float | None) -> Account:
+        """Return why a series may have changed, and what shows it."""
+        explanation = explain(self._named(self._inquiry.question(verdict, inputs_moved, outputs_moved)))
+        metric = resolve(verdict.series.metric)
+        text = question_text if metric.name.startswith("input_") else answer_text
+        before, since = (self._texts(verdict, metric, span) for span in _spans(verdict))
+        phrases = moved_phrases([text(one) for one in before], [text(one) for one in since])
+        named = {(cause.dimension, cause.value) for cause in explanation.causes}
+        return Account(
+            explanation,
+            phrases,
+            self._shown(verdict, metric, phrases, text),
+            [card for card in self.cards(verdict) if (card.dimension, card.value) in named],
+        )
+
+    def limits(self) -> dict[str, int]:
+        """Return how often each limit was hit, by name."""
+        return {
+            "levels_not_kept": self.ledger.dropped,
+            "new_versions_not_followed": self.newcomers.dropped,
+            "exemplars_forgotten": self.exemplars.dropped,
+            "calls_without_topic": self.topics.dropped,
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as plain data and arrays."""
+        return {
+            "ledger": self.ledger.snapshot(),
+            "newcomers": self.newcomers.snapshot(),
+            "exemplars": self.exemplars.snapshot(),
+            "topics": self.topics.snapshot(),
+        }
+
+    def cards(self, verdict: Verdict) -> list[Card]:
+        """Return the cards of the versions that are new in the service of a verdict."""
+        where = verdict.series.service, verdict.series.environment
+        cards = self.newcomers.cards(*where, partial(self._inquiry.before, *where))
+        return [msgspec.structs.replace(card, value=self._names(card.value)) for card in cards]
+
+    def _note(self, until: float) -> None:
+        while self._unnoted and self._unnoted[0][0] < until:
+            self._versions.observe([self._unnoted.popleft()[1]])
+
+    def _details(self, dims: tuple[str | None, ...], values: NDArray[np.float64]) -> Details:
+        said = {name: value for name, value in zip(self._dimensions, dims, strict=True) if value is not None}
+        measured = {name: float(values[column]) for column, name in self._values.items()}
+        return said, {name: value for name, value in measured.items() if value == value}  # noqa: PLR0124 – no NaN
+
+    def _named(self, question: Question) -> Question:
+        """Return the question with the values that may be told."""
+        replace = msgspec.structs.replace
+        return replace(
+            question,
+            slices=[replace(one, value=self._names(one.value)) for one in question.slices],
+            suspects=[
+                replace(one, value=self._names(one.value), declared=self._names(one.declared))
+                for one in question.suspects
+            ],
+            steps={(dimension, self._names(value)): span for (dimension, value), span in question.steps.items()},
+        )
+
+    def _texts(self, verdict: Verdict, metric: Metric, span: tuple[float, float]) -> list[Exemplar]:
+        """Return the calls whose words are compared: of a rate those of which it is true, on the side that has more."""
+        more = span[0] >= verdict.changed_at if verdict.direction == "up" else span[1] <= verdict.changed_at
+        own = metric.family is Family.RATE and metric.name == parent_of(metric.name)
+        sample = metric.name if own and more else ALL
+        return list(self._inside(verdict, span, sample))
+
+    def _inside(self, verdict: Verdict, span: tuple[float, float], sample: str | None) -> Iterator[Exemplar]:
+        segment = verdict.series.segment
+        for one in self.exemplars.between(verdict.series.service, verdict.series.environment, *span, sample):
+            if all(one.dims.get(dimension) == value for dimension, value in segment):
+                yield one
+
+    def _shown(
+        self, verdict: Verdict, metric: Metric, phrases: Sequence[Phrase], text: Callable[[Exemplar], str]
+    ) -> Showcase:
+        parent = resolve(parent_of(metric.name))
+        before, since = (list(self._inside(verdict, span, None)) for span in _spans(verdict))
+        return showcase(parent.name, parent.family, self._levels(verdict, metric, parent), before, since, phrases, text)
+
+    def _levels(self, verdict: Verdict, metric: Metric, parent: Metric) -> tuple[float, float]:
+        """Return the levels near which calls show the change; of a tail those far out against the usual one."""
+        if metric == parent:
+            return verdict.before.value, verdict.after.value
+        usual = self._inquiry.before(
+            verdict.series.service, verdict.series.environment, parent.name, verdict.changed_from
+        )
+        far = _FAR if metric.name.endswith(".high") else 1 / _FAR
+        levels = exp(usual.mean) if usual.events else 1.0, far
+        return levels if verdict.direction == "up" else levels[::-1]
+
+
+def _spans(verdict: Verdict) -> tuple[tuple[float, float], tuple[float, float]]:
+    since = verdict.changed_to if verdict.changed_to < verdict.detected_at else verdict.changed_at
+    return (
+        (verdict.changed_from - _BEFORE_S, verdict.changed_from),
+        (since, verdict.detected_at + _SINCE_S),
+    )
+
+
+def _true(values: Floats, names: Sequence[str]) -> dict[int, list[str]]:
+    """Return which rates are true of which row, rows of which none is left out."""
+    found: dict[int, list[str]] = {}
+    for row, column in np.argwhere(values == 1.0).tolist():
+        found.setdefault(row, []).append(names[column])
+    return found

@@ -1,0 +1,57 @@
+"""One incident as an HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from alert_samples import T0, incident, series, verdict
+
+from undertow.dashboards.report import render_report
+from undertow.pipelines.incident_report import report
+
+SHOWN = {
+    "before": [{"id": "1", "time": T0 - 500, "input": "where is my order", "output": "on its way"}],
+    "since": [{"id": "2", "time": T0, "input": "cancel <b>it</b>", "output": "I cannot do that"}],
+}
+
+
+def levels(asked: list[str]) -> Any:
+    def answer(sql: str) -> Sequence[Sequence[Any]]:
+        asked.append(sql)
+        return [[stretch, 100, 0.02, 2] for stretch in range(60)]
+
+    return answer
+
+
+def test_the_page_holds_the_answer_the_charts_the_calls_and_the_words() -> None:
+    asked: list[str] = []
+    found = incident(shown=SHOWN, words=['new: "i cannot" in 40 % of the answers'], moved_by="the answers moved")
+    page = render_report(report(found, levels(asked)))
+    assert found.headline in page
+    for told in ("<svg", "I cannot do that", "the answers moved", "i cannot", "prompt_version", "undertow explain"):
+        assert told in page
+    assert "cancel <b>it</b>" not in page
+    assert len(asked) == 1
+
+
+def test_a_chart_is_asked_for_its_series_around_the_change() -> None:
+    asked: list[str] = []
+    of = series(region="o'hare")
+    report(incident(verdicts=[verdict(of)]), levels(asked))
+    assert "segment['region'] = 'o\\'hare'" in asked[0]
+    assert "metric = 'refusal_rate'" in asked[0]
+
+
+def test_what_has_no_level_is_not_drawn() -> None:
+    asked: list[str] = []
+    told = [verdict(series("latency.high")), verdict(series("output_centroid")), verdict(series("rule.residency"))]
+    drawn = report(incident(verdicts=told), levels(asked))
+    assert asked == []
+    assert drawn.charts == []
+    assert [row.metric for row in drawn.incidents[0].rows] == ["latency.high"]
+
+
+def test_a_summary_of_many_incidents_has_a_page_too() -> None:
+    page = incident(verdicts=[], versions=[], causes=[{"kind": "incident", "text": "support: refuses [1]"}])
+    assert "refuses [1]" in render_report(report(page, levels([])))
