@@ -53,6 +53,9 @@ class IncidentsConfig:
         one incident for ever.
     pages_per_hour
         Pages an hour of event time; the rest is told by one summary page.
+    complete_s
+        Seconds of event time after the page at which it is completed by an update: by then there are more calls since
+        the change to say where it is, what the words say, and what a new version does.
     expiry_s
         An incident that has not recovered so long after it opened is closed as expired: the new level is the normal
         one now.
@@ -63,11 +66,13 @@ class IncidentsConfig:
     hold_s: float = 30.0
     join_s: float = 1800.0
     pages_per_hour: int = 10
+    complete_s: float = 120.0
     expiry_s: float = 14 * 86_400.0
     weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, least in (("hold_s", 0.0), ("join_s", 0.0), ("pages_per_hour", 1), ("expiry_s", self.hold_s)):
+        least_of = {"hold_s": 0.0, "join_s": 0.0, "pages_per_hour": 1, "complete_s": 0.0, "expiry_s": self.hold_s}
+        for name, least in least_of.items():
             if not getattr(self, name) >= least:
                 raise IncidentsError(f"{name} = {getattr(self, name)} is too small; it must be at least {least:g}")
 
@@ -79,6 +84,7 @@ class Open(msgspec.Struct):
     anchor_from: float
     anchor_to: float
     ids: list[str]
+    completed: bool = False
 
 
 class IncidentsState(msgspec.Struct):
@@ -197,6 +203,8 @@ class Incidents:
         while (entry := self._next_due(until, including=including)) is not None:
             if entry.incident.state is State.OPEN:
                 changes += self._page(entry, self._due(entry), context)
+            elif not entry.completed:
+                changes += self._complete(entry, self._due(entry), context)
             else:
                 changes += self._resolve(entry, "expired", self._due(entry))
         return changes + self._storm.close(until)
@@ -209,8 +217,18 @@ class Incidents:
         return soonest if due < until or (including and due == until) else None
 
     def _due(self, entry: Open) -> float:
-        waits = self._config.hold_s if entry.incident.state is State.OPEN else self._config.expiry_s
-        return entry.incident.opened_at + waits
+        incident = entry.incident
+        if incident.paged_at is None:
+            return incident.opened_at + self._config.hold_s
+        if not entry.completed:
+            return incident.paged_at + self._config.complete_s
+        return incident.opened_at + self._config.expiry_s
+
+    def _complete(self, entry: Open, at: float, context: Context | None) -> list[Change]:
+        """Tell once more, silently to people, what could not yet be known when the page left."""
+        entry.completed, incident = True, entry.incident
+        explained = context is not None and _refresh(incident, context, self._outputs_moved(incident))
+        return [tell(incident, ChangeKind.UPDATE, at, silent=bool(incident.summary))] if explained else []
 
     def _take(self, group: Iterable[Verdict], context: Context, at: float) -> list[Change]:
         touched: dict[str, Open] = {}
@@ -354,7 +372,8 @@ def _recover(entry: Open, verdict: Verdict) -> bool:
     return True
 
 
-def _refresh(incident: Incident, context: Context, outputs_moved: float | None) -> None:
+def _refresh(incident: Incident, context: Context, outputs_moved: float | None) -> bool:
+    """Bring the incident up to date; return whether something could be said of why it came about."""
     first = lead(incident.verdicts)
     incident.changed_at, incident.changed_from, incident.changed_to = (
         first.changed_at,
@@ -368,6 +387,7 @@ def _refresh(incident: Incident, context: Context, outputs_moved: float | None) 
     if account is not None:
         explained(incident, about, account)
     incident.headline = headline(incident)
+    return account is not None
 
 
 def _inputs_moved(incident: Incident) -> float | None:

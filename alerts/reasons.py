@@ -49,8 +49,7 @@ def place_text(metric: str, family: Family, found: Carriers) -> str:
 
     Examples
     --------
-    >>> from undertow.alerts.ranking import lead
-    from undertow.drift.averages import Average
+    >>> from undertow.drift.averages import Average
     >>> inside = Shift(Average(900, 0.004, 0.002), Average(90, 0.2, 0.04))
     >>> outside = Shift(Average(900, 0.004, 0.002), Average(90, 0.004, 0.004))
     >>> place_text("refusal_rate", Family.RATE, Carriers("slice", inside, outside, "region", ("ap",)))
@@ -146,7 +145,7 @@ def _said_by(metric: Metric) -> str:
     if metric.name.startswith("input_"):
         return "questions"
     own = metric.family is Family.RATE and metric.name == parent_of(metric.name)
-    return "such answers" if own else "answers"
+    return "answers concerned" if own else "answers"
 
 
 def _call(one: Exemplar) -> dict[str, Any]:

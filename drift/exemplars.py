@@ -92,7 +92,7 @@ class Exemplars:
         redact: Callable[[str], str] | None,
         stretches: int = 12,
         of_all: int = 24,
-        of_rate: int = 6,
+        of_rate: int = 12,
         longest: int = 600,
         max_kept: int = 5_000,
     ) -> None:

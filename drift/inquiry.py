@@ -53,14 +53,19 @@ class Inquiry:
         self._topics = topics
 
     def question(
-        self, verdict: Verdict, inputs_moved: float | None = None, outputs_moved: float | None = None
+        self,
+        verdict: Verdict,
+        inputs_moved: float | None = None,
+        outputs_moved: float | None = None,
+        until: float | None = None,
     ) -> Question:
         """Return what is known of the change of a verdict; of its whole service, whatever slice it is about.
 
-        `inputs_moved` is when the service's inputs changed, if they did; `outputs_moved` likewise, days before them.
+        Levels since are those up to `until`, or to the detection. `inputs_moved` is when the service's inputs changed,
+        if they did; `outputs_moved` likewise, days before them.
         """
         metric = resolve(verdict.series.metric)
-        spans = _spans(verdict)
+        spans = _spans(verdict, verdict.detected_at if until is None else until)
         whole, slices = self._levels(verdict, spans)
         where = verdict.series.service, verdict.series.environment
         asked, topics = self._topics.levels(where, metric.name, spans)
@@ -196,15 +201,15 @@ class Inquiry:
         return (step.since, step.until) if step else (verdict.changed_from, verdict.changed_to)
 
 
-def _spans(verdict: Verdict) -> tuple[Span, Span]:
+def _spans(verdict: Verdict, until: float) -> tuple[Span, Span]:
     """Return the times before and since that are compared: the interval of the change is in neither, if possible.
 
     Before is as long as since, an hour at least and a day at most, so that the hours of the day are much the same.
     """
-    since = verdict.detected_at - verdict.changed_at
+    since = until - verdict.changed_at
     length = min(max(since, _HOUR), _DAY)
-    settled = verdict.detected_at - verdict.changed_to >= _SETTLED * since
+    settled = until - verdict.changed_to >= _SETTLED * since
     return (
         (verdict.changed_from - length, verdict.changed_from),
-        (verdict.changed_to if settled else verdict.changed_at, verdict.detected_at),
+        (verdict.changed_to if settled else verdict.changed_at, until),
     )

@@ -86,6 +86,7 @@ class Evidence:
             self.newcomers.restore(state["newcomers"])
             self.exemplars.restore(state["exemplars"])
             self.topics.restore(state["topics"])
+        self._closed_until = -inf
         self._versions, self._unnoted = versions, deque[tuple[float, Interaction]]()
         self._inquiry = Inquiry(groups, self.ledger, self.newcomers, versions, self.topics)
 
@@ -140,6 +141,7 @@ class Evidence:
     def close(self, window: ClosedWindow) -> None:
         """Let a closed window count, and what was read before it closed."""
         self._note(window.end)
+        self._closed_until = window.end
         self.ledger.observe(window)
         self.newcomers.advance(window.end)
         self.newcomers.expire(window.end)
@@ -148,7 +150,9 @@ class Evidence:
 
     def account(self, verdict: Verdict, inputs_moved: float | None, outputs_moved: float | None) -> Account:
         """Return why a series may have changed, and what shows it."""
-        explanation = explain(self._named(self._inquiry.question(verdict, inputs_moved, outputs_moved)))
+        until = min(max(self._closed_until, verdict.detected_at), verdict.detected_at + _SINCE_S)
+        question = self._inquiry.question(verdict, inputs_moved, outputs_moved, until)
+        explanation = explain(self._named(question))
         metric = resolve(verdict.series.metric)
         text = question_text if metric.name.startswith("input_") else answer_text
         before, since = (self._texts(verdict, metric, span) for span in _spans(verdict))

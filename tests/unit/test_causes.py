@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from undertow.alerts.reasons import cause_dicts, moved_text, place_text, version_card
@@ -131,6 +133,35 @@ def test_inputs_that_follow_days_later_are_users_who_adapt() -> None:
     assert moved_text(found).endswith("inputs shifted 5 d after the answers: users adapt")
     assert explained(inputs_moved=T0 + 3600).adapting_s is None
     assert explained(inputs_moved=T0 + 5 * DAY, of_input=True).adapting_s is None
+
+
+def test_inputs_that_followed_the_answers_days_later_say_so_themselves() -> None:
+    adapting = explained(of_input=True, outputs_moved=T0 - 3 * DAY)
+    assert (adapting.moved, adapting.adapting_s) == ("users", 3 * DAY)
+    assert explained(of_input=True, outputs_moved=T0 - 3600).adapting_s is None
+
+
+def topics(before: tuple[int, int], after: tuple[int, int], rates: tuple[float, float], since: float) -> dict[str, Any]:
+    """Two topics with so many calls and these refusal rates; the second's is `since` afterwards."""
+    levels = ((rates[0], rates[0]), (rates[1], since))
+    shifts = [
+        Shift(rate(n, round(n * p)), rate(m, round(m * q))) for n, m, (p, q) in zip(before, after, levels, strict=True)
+    ]
+    whole = Shift(pooled(one.before for one in shifts), pooled(one.after for one in shifts))
+    slices = [Slice("input_cluster", str(number), shift) for number, shift in enumerate(shifts)]
+    return {"topics": slices, "asked": whole, "whole": whole}
+
+
+def test_more_of_the_questions_that_were_always_refused_is_users_who_moved() -> None:
+    assert explained(**topics((900, 100), (500, 500), (0.01, 0.5), since=0.5)).moved == "users"
+
+
+def test_the_same_questions_refused_more_often_is_the_model() -> None:
+    assert explained(**topics((500, 500), (500, 500), (0.01, 0.05), since=0.4)).moved == "model"
+
+
+def test_of_few_questions_nothing_is_concluded() -> None:
+    assert explained(**topics((20, 20), (20, 20), (0.0, 0.0), since=0.5)).moved == "model"
 
 
 def test_the_cards_lines_tell_what_is_surely_different() -> None:

@@ -165,6 +165,41 @@ class TestTelling:
         assert change.incident.carried_by == [("region", "ap")]
         assert asked_why == [("refusal_rate", None, None)]
 
+    def test_a_tail_is_explained_by_the_levels_beside_it(self) -> None:
+        asked = []
+
+        def account(about: Verdict, _inputs: float | None, _outputs: float | None) -> None:
+            asked.append(about.series.metric)
+
+        tail = verdict(series("latency.high"), before=0.01, after=0.3, statistic=99.0)
+        level = verdict(series("output_tokens"), before=100.0, after=180.0)
+        Incidents(IncidentsConfig()).apply([tail, level], Context(account=account), T0)
+        assert asked == ["output_tokens"]
+
+    def test_a_page_is_completed_once_when_more_calls_are_in(self) -> None:
+        context = Context(account=lambda *_: Account(explanation()))
+        incidents = Incidents(IncidentsConfig())
+        incidents.apply([verdict()], context, T0)
+        (page,) = incidents.tick(T0 + 30, context)
+        assert incidents.tick(T0 + 149, context) == []
+        (update,) = incidents.tick(T0 + 150, context)
+        assert (page.kind, update.kind, update.at) == (ChangeKind.TRIGGER, ChangeKind.UPDATE, T0 + 150)
+        assert incidents.tick(T0 + 9000, context) == []
+
+    def test_inputs_that_move_days_after_answers_did_are_told_of_them(self) -> None:
+        asked = []
+
+        def account(about: Verdict, inputs: float | None, outputs: float | None) -> None:
+            asked.append((about.series.metric, inputs, outputs))
+
+        incidents, days = Incidents(IncidentsConfig()), 3 * 86_400.0
+        incidents.apply([verdict(changed=T0 - 60)], Context(account=account), T0)
+        elsewhere = verdict(series(service="search"), at=T0 + 9, changed=T0)
+        incidents.apply([elsewhere], Context(account=account), T0 + 9)
+        about_inputs = verdict(series("input_length"), at=T0 + days, changed=T0 + days - 60, before=80.0, after=200.0)
+        incidents.apply([about_inputs], Context(account=account), T0 + days)
+        assert asked[-1] == ("input_length", T0 + days - 60, T0 - 60)
+
     def test_ids_are_a_function_of_the_opening_verdict_and_the_revision(self) -> None:
         one, two = (paged(verdict())[1][0] for _ in range(2))
         assert one.id == two.id == f"{one.incident.id}.1"
