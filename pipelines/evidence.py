@@ -73,7 +73,7 @@ class Evidence:
         topic: str = "",
         state: dict[str, Any] | None = None,
     ) -> None:
-        metrics = [resolve(name) for name in catalogue.columns]
+        metrics = [catalogue.metric(catalogue.numbers[name]) for name in catalogue.columns]
         self._dimensions, self._names = tuple(dimensions), names
         self._rates = {column: metric.name for column, metric in enumerate(metrics) if metric.family is Family.RATE}
         self._values = {column: metric.name for column, metric in enumerate(metrics) if metric.family in _VALUES}

@@ -42,6 +42,9 @@ from undertow.pipelines.vector_meter import build as build_vector_meter
 
 __all__ = ["Counters", "Processor", "Step"]
 
+Ints = NDArray[np.int32]
+_Numbered = tuple[Figure, int]  # and the number of its metric
+
 _VERSION_SLACK = 3600.0  # seconds before and after the change interval in which a first-seen version is a suspect
 STATE_VERSION = 4
 
@@ -318,37 +321,59 @@ class Processor:
         for event, charge, watermark in zip(events, measured.charges, watermarks, strict=True):
             self.trackers.arrive(event, charge, watermark)
         dims = [self.segments.dims(event) for event in events]
-        for i in np.flatnonzero(~late).tolist():
-            said = self.trackers.observe(events[i], dims[i], measured.charges[i], watermarks[i])
-            for metric, value in said.items():
-                measured.values[i, self.catalogue.columns[metric]] = value
-        live = np.flatnonzero(np.array([event.shadow_of is None for event in events], bool) & ~late)
+        in_time = np.flatnonzero(~late).tolist()
+        live = np.array([i for i in in_time if events[i].shadow_of is None], np.int64)
+        figures, groups, of_figures = self._follow(events, dims, in_time, measured, watermarks)
         counted, sliced = [events[i] for i in live.tolist()], [dims[i] for i in live.tolist()]
         values = measured.values[live]
-        groups = self.segments.assign_dims(
-            [(event.service, event.environment, *own) for event, own in zip(counted, sliced, strict=True)]
-        )
         self.windows.add(times[live], groups, values)
         starts = self.windows.starts(times[live])
         self.evidence.observe(counted, sliced, values, starts)
         for found in self.vectors.measure(counted, times[live], groups):
             self.windows.add_vectors(found.times, found.groups, found.number, found.vectors)
             self.evidence.observe_vectors(counted, values, starts, found)
-        self._add_figures(self.trackers.figures())
+        self._add_figures(figures, of_figures)
 
-    def _add_figures(self, figures: Sequence[Figure]) -> None:
-        numbered = [
-            (figure, number) for figure in figures if (number := self.catalogue.number(figure.metric)) is not None
-        ]
-        if not numbered:
-            return
-        groups = self.segments.assign_dims([(f.service, f.environment, *f.dims) for f, _ in numbered])
-        self.windows.add_figures(
-            np.array([figure.time for figure, _ in numbered]),
-            groups,
-            np.array([number for _, number in numbered], np.int64),
-            np.array([figure.value for figure, _ in numbered]),
-        )
+    def _follow(
+        self,
+        events: Sequence[Interaction],
+        dims: Sequence[tuple[str | None, ...]],
+        in_time: Sequence[int],
+        measured: Measures,
+        watermarks: Sequence[float],
+    ) -> tuple[list[_Numbered], Ints, Ints]:
+        """Let the trackers see the events in turn; return figures, and the groups of live events and of figures.
+
+        Groups are met in the order of the events, whatever the batch: who comes first beyond a limit depends on it.
+        """
+        keys: list[tuple[Any, ...]] = []
+        figures: list[_Numbered] = []
+        of_events: list[int] = []
+        for i in in_time:
+            if events[i].shadow_of is None:
+                of_events.append(len(keys))
+                keys.append((events[i].service, events[i].environment, *dims[i]))
+            said = self.trackers.observe(events[i], dims[i], measured.charges[i], watermarks[i])
+            for metric, value in said.items():
+                measured.values[i, self.catalogue.columns[metric]] = value
+            found = self._numbered(self.trackers.figures())
+            keys += [(f.service, f.environment, *f.dims) for f, _ in found]
+            figures += found
+        groups = self.segments.assign_dims(keys)
+        mine = np.zeros(len(keys), bool)
+        mine[of_events] = True
+        return figures, groups[mine], groups[~mine]
+
+    def _numbered(self, figures: Sequence[Figure]) -> list[_Numbered]:
+        """Return figures with the numbers of their metrics, without those beyond the limit of scores."""
+        numbered = [(figure, self.catalogue.number(figure.metric)) for figure in figures]
+        return [(figure, number) for figure, number in numbered if number is not None]
+
+    def _add_figures(self, figures: Sequence[_Numbered], groups: Ints) -> None:
+        if figures:
+            times, values = ([getattr(figure, name) for figure, _ in figures] for name in ("time", "value"))
+            numbers = np.array([number for _, number in figures], np.int64)
+            self.windows.add_figures(np.array(times), groups, numbers, np.array(values))
 
     def _close(
         self,
@@ -359,7 +384,9 @@ class Processor:
     ) -> Step:
         """Close what the watermark has passed and let the detectors and the incidents see it, window by window."""
         self.trackers.expire(self.windows.watermark)
-        self._add_figures(self.trackers.figures())
+        figures = self._numbered(self.trackers.figures())
+        keys = [(figure.service, figure.environment, *figure.dims) for figure, _ in figures]
+        self._add_figures(figures, self.segments.assign_dims(keys))
         self._findings.add(self._told(verdict) for verdict in self.trackers.found())
         windows = self.windows.close(everything)
         verdicts: list[Verdict] = []
