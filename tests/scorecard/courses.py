@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from functools import partial
+from typing import Any
 
 import numpy as np
 from bench import pins
@@ -163,10 +164,13 @@ def _learning_days(traffic: pins.Traffic, series: int, days: int) -> Floats:
 # -- pinned, and nothing changes --------------------------------------------------------------------------------------
 
 _WATCHED_DAYS = 28
+_BENIGN: dict[str, dict[str, Any]] = {
+    "even": {},
+    "days ± 5 %": {"wander": 0.05},
+    "weekends − 20 %": {"weekend": 0.2},
+}
 _STEADY = {
-    f"{name}, {kind}": traffic._replace(**knobs)
-    for name, traffic in _GROWN.items()
-    for kind, knobs in {"even": {}, "days ± 5 %": {"wander": 0.05}, "weekends − 20 %": {"weekend": 0.2}}.items()
+    f"{name}, {kind}": traffic._replace(**knobs) for name, traffic in _GROWN.items() for kind, knobs in _BENIGN.items()
 }
 
 
