@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
+from bench import pins
+from scipy.special import expit, logit
 
 from scorecard import ours
 from scorecard.ours import RATE, Kind, Watch
-from scorecard.section import Row, Section, Size
-from scorecard.traffic import DAY, HOUR, WEEK, RateTraffic
-from scorecard.yardstick import Change, Measured, mean_of, median_of, ratio, share_of
+from scorecard.section import Goal, Row, Section, Size
+from scorecard.traffic import DAY, HOUR, WEEK, Floats, LengthTraffic, RateTraffic
+from scorecard.yardstick import Change, Measured, mean_of, median_of, rate_of, ratio, share_of
 from undertow.drift.budget import Share
+from undertow.drift.catalogue import SERIES_METRICS
 
 __all__ = ["sections"]
 
 
 def sections(size: Size) -> list[Section]:
-    return [_slices(size), _worsening(size), _ramps(size)]
+    return [_slices(size), _worsening(size), _ramps(size), _pinned_nulls(size)]
 
 
 # -- in one slice -----------------------------------------------------------------------------------------------------
@@ -90,39 +93,103 @@ def _worsening_rows(size: Size) -> list[Row]:
     return [_step_row(name, found) for name, found in zip(names, delays, strict=True)]
 
 
-def _step_row(name: str, delays: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Row:
+def _step_row(name: str, delays: Floats) -> Row:
     found = delays[np.isfinite(delays)]
     return Row([name, f"{share_of(len(found), len(delays)).scaled(100)} %", str(mean_of(found.tolist()))])
 
 
 # -- slowly -----------------------------------------------------------------------------------------------------------
 
-_DAILY = 20_000.0  # events
+_DAILY = 20_000  # events
 _RAMPED = 60  # days
+_GROWN = {"refusals at 1 %": pins.Traffic(0.01, _DAILY), "refusals at 10 %": pins.Traffic(0.1, _DAILY)} | {
+    "lengths": pins.Traffic(None, _DAILY)
+}
+_MOST_DAYS = {0.01: 21.0, 0.03: 10.0}  # by growth a day
 
 
 def _ramps(size: Size) -> Section:
+    cases = [(name, growth) for name in _GROWN for growth in _MOST_DAYS]
     return Section(
         "ramps",
-        "Slow ramps against a baseline that learns",
-        f"A rate of 1 % that rises day by day; {_DAILY:,.0f} events a day, one page a week over 1,000 series, a week "
-        f"of history; {_RAMPED} days are watched.",
-        ("growth a day", "series", "median days to the first page", "paged"),
-        [partial(_ramp_row, growth, size) for growth in ((0.01, 0.03) if not size.quick else (0.03,))],
+        "Slow ramps",
+        f"A level that grows day by day, {_DAILY:,} events a day, one page a week over 1,000 series; medians of the "
+        f"days until the first page, of {_RAMPED} days. Learning: against the baseline that learns, a week of history. "
+        "Pinned: the same week pinned, compared once a day; a change below `page_from` is told, not paged, so rates "
+        "that grow by 1 % a day cannot page before day 23.",
+        ("metric", "growth a day", "series", "learning: paged", "pinned: told", "pinned: paged"),
+        [partial(_ramp_row, *case, size) for case in (cases[1:2] if size.quick else cases)],
+        lambda rows: [
+            Goal(f"days until a pinned {name} page, +{growth:.0%} a day", _MOST_DAYS[growth], row.data["paged"])
+            for (name, growth), row in zip(cases[1:2] if size.quick else cases, rows, strict=True)
+        ],
     )
 
 
-def _ramp_row(growth: float, size: Size) -> list[Row]:
-    series, width = max(size.series // 10, 10), HOUR
-    rng, watch, days = np.random.default_rng(52), Watch(ours.rates(), Share(1 / 1000), series), np.full(series, np.inf)
-    lasting = _RAMPED if not size.quick else 14
-    for at in np.arange(0.0, (7 + lasting) * DAY, width).tolist():
+def _ramp_row(name: str, growth: float, size: Size) -> list[Row]:
+    traffic, series = _GROWN[name]._replace(growth=growth), max(size.series // 10, 10)
+    days = _RAMPED if not size.quick else 14
+    learning = median_of(_learning_days(traffic, series, days).tolist())
+    told, paged = (median_of(found.tolist()) for found in _pinned_days(traffic, series, days))
+    cells = [name, f"+{growth:.0%}", f"{series}", str(learning), str(told), str(paged)]
+    return [Row(cells, {"paged": paged})]
+
+
+def _pinned_days(traffic: pins.Traffic, series: int, days: int) -> Floats:
+    """Return the days from the pin until each series is told of, and paged."""
+    found = np.full((2, series), np.inf)
+    for day, alarm in pins.follow(traffic, series, days, seed=53):
+        index, heard = alarm.series // SERIES_METRICS, 2 if alarm.kind == "page" else 1
+        found[:heard, index] = np.minimum(found[:heard, index], day)
+    return found
+
+
+def _learning_days(traffic: pins.Traffic, series: int, days: int) -> Floats:
+    """Return the days from the end of the first week until each series pages."""
+    rng, found = np.random.default_rng(52), np.full(series, np.inf)
+    watch = Watch(ours.lengths() if traffic.level is None else ours.rates(), Share(1 / 1000), series)
+    for at in np.arange(0.0, (7 + days) * DAY, HOUR).tolist():
         since = max(at / DAY - 7, 0.0)
-        traffic = RateTraffic(0.01 * (1 + growth) ** since)
-        for number, how in watch.show(at, width, *traffic.draw(rng, at, _DAILY * width / DAY, series)):
+        grown = np.log1p(traffic.growth) * since
+        hourly: RateTraffic | LengthTraffic = LengthTraffic(level=5 + grown)
+        if traffic.level is not None:
+            hourly = RateTraffic(float(expit(logit(traffic.level) + grown)))
+        for number, how in watch.show(at, HOUR, *hourly.draw(rng, at, traffic.events_a_day / 24, series)):
             if since and how == "page":
-                days[number] = min(days[number], since)
+                found[number] = since
                 watch.alive[number] = False
-    found: Sequence[float] = days.tolist()
-    paged = share_of(int(np.isfinite(days).sum()), series).scaled(100)
-    return [Row([f"+{growth:.0%}", f"{series}", str(median_of(found)), f"{paged} %"])]
+    return found
+
+
+# -- pinned, and nothing changes --------------------------------------------------------------------------------------
+
+_WATCHED_DAYS = 28
+_BENIGN: dict[str, dict[str, Any]] = {
+    "even": {},
+    "days ± 5 %": {"wander": 0.05},
+    "weekends − 20 %": {"weekend": 0.2},
+}
+_STEADY = {
+    f"{name}, {kind}": traffic._replace(**knobs) for name, traffic in _GROWN.items() for kind, knobs in _BENIGN.items()
+}
+
+
+def _pinned_nulls(size: Size) -> Section:
+    return Section(
+        "null pinned",
+        "False pages against a pinned week",
+        f"Four weeks after a pinned one, {_DAILY:,} events a day, a budget of one page a week over 1,000 series: pages "
+        "in 1,000 series-weeks. Days differ independently of one another.",
+        ("metric, traffic", "series", "pages"),
+        [partial(_pinned_null_row, name, size) for name in (list(_STEADY)[:1] if size.quick else _STEADY)],
+        lambda rows: [
+            Goal("false pages on a budget of 1, pinned: the worst", 3.0, max(row.data["pages"] for row in rows))
+        ],
+    )
+
+
+def _pinned_null_row(name: str, size: Size) -> list[Row]:
+    series = size.series * 2
+    alarms = pins.follow(_STEADY[name], series, _WATCHED_DAYS, seed=54)
+    pages = rate_of(sum(alarm.kind == "page" for _, alarm in alarms), series / 1000 * _WATCHED_DAYS / 7)
+    return [Row([name, f"{series:,}", str(pages)], {"pages": pages})]

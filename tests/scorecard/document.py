@@ -62,12 +62,12 @@ def markdown(parts: Sequence[tuple[Section, Sequence[Row]]], size: Size) -> str:
 
 def _goals(goals: Sequence[Goal], sections: Sequence[Section]) -> list[str]:
     """Return the table of goals; of those that fall short it says which curve shows what the value depends on."""
-    titles = {section.name: f"[{section.title}](#{_anchor(section.title)})" for section in sections}
+    titles = {section.name: f"[curve](#{_anchor(section.title)})" for section in sections}
     rows = [
         (goal.name, goal.bound(), str(goal.measured), goal.verdict, "" if goal.met else titles.get(goal.curve, ""))
         for goal in goals
     ]
-    table = _table(("goal", "bound", "measured", "", "what it depends on"), rows)
+    table = _table(("goal", "bound", "measured", "", "depends on"), rows)
     return [f"## Goals: {sum(goal.met for goal in goals)} of {len(goals)} met\n", table]
 
 

@@ -73,11 +73,11 @@ RATES = {
 _BUSIER = [MIDDLE, HIGH]
 LENGTHS = {
     "independent, normal": Null(lambda days: LengthTraffic(), loads=_BUSIER),
-    "heavy tails, t₃": Null(lambda days: LengthTraffic("t3"), loads=_BUSIER),
-    "capped at the 85th percentile": Null(lambda days: LengthTraffic("capped"), loads=_BUSIER),
+    "heavy tails, t₃": Null(lambda days: LengthTraffic("t3"), loads=[MIDDLE]),
+    "capped at the 85th percentile": Null(lambda days: LengthTraffic("capped"), loads=[MIDDLE]),
     "season ±30 %": Null(lambda days: LengthTraffic(season=0.3), loads=_BUSIER),
-    "each like the one before, .3": Null(lambda days: LengthTraffic(sequence=0.3), loads=_BUSIER),
-    "volume by hour 1:19, by day 1:3": Null(lambda days: LengthTraffic(volume=swinging), loads=_BUSIER),
+    "each like the one before, .3": Null(lambda days: LengthTraffic(sequence=0.3), loads=[MIDDLE]),
+    "volume by hour 1:19, by day 1:3": Null(lambda days: LengthTraffic(volume=swinging), loads=[MIDDLE]),
     "day noise 5 %": Null(lambda days: LengthTraffic(noise=0.05), 14.0, _BUSIER),
     "day noise 5 %, from the first day on": Null(lambda days: LengthTraffic(noise=0.05), _NEW, _BUSIER),
 }

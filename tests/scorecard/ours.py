@@ -156,16 +156,27 @@ def _traffic(change: Change | Shift) -> Callable[[Rng, int, int, bool], Floats |
     return lambda rng, events, series, after: logs.logs(rng, 0.0, np.full(series, events), shift * after)
 
 
+def _taught(
+    kind: Kind, watch: Watch, rng: Rng, draw: Callable[[Rng, int, int, bool], Floats | Ints], learned: int
+) -> None:
+    """Show a watch what it learns from; who alarms in the second half of that is no longer alive."""
+    for at in range(0, learned, _TEACHING):
+        events = min(_TEACHING, learned - at)
+        early = kind.show(watch, at, events, draw(rng, events, len(watch.alive), False))
+        if at >= learned // 2:
+            watch.alive[list(early)] = False
+
+
 def run_length(kind: Kind, change: Change | Shift, nominal: float, learned: int, series: int, step: int) -> Measured:
     """Return the events to the first alarm where nothing changes, over `nominal`; as many are watched."""
     rng, watch, draw = np.random.default_rng(21), kind.watch(nominal, series), _traffic(change)
+    _taught(kind, watch, rng, draw, learned)
     exposure = alarms = 0
-    for at in range(0, int(learned + nominal), step):
+    for at in range(learned, int(learned + nominal), step):
+        exposure += step * int(watch.alive.sum())
         fired = kind.show(watch, at, step, draw(rng, step, series, False))
-        if at >= learned:
-            exposure += step * int(watch.alive.sum())
-            alarms += len(fired)
-            watch.alive[list(fired)] = False
+        alarms += len(fired)
+        watch.alive[list(fired)] = False
     return run_length_of(exposure, alarms).scaled(1 / nominal)
 
 
@@ -181,11 +192,7 @@ def delays(kind: Kind, change: Change | Shift, nominal: float, learned: int, siz
     """Return how long changes take to be found after `learned` events; a miss counts as `size.most`."""
     series, most = size.runs, size.most
     rng, watch, draw = np.random.default_rng(22), kind.watch(nominal, series), _traffic(change)
-    for at in range(0, learned, _TEACHING):
-        events = min(_TEACHING, learned - at)
-        early = kind.show(watch, at, events, draw(rng, events, series, False))
-        if at >= learned // 2:
-            watch.alive[list(early)] = False
+    _taught(kind, watch, rng, draw, learned)
     before, delay = int((~watch.alive).sum()), np.where(watch.alive, float(most), np.nan)
     for after in range(0, most, step):
         for number in kind.show(watch, learned + after, step, draw(rng, step, series, True)):
@@ -243,8 +250,8 @@ def _alarms_and_pages(
 
 
 def window_of(weekly: float) -> float:
-    """Return the width of windows in seconds: two minutes for busy series, an hour for those of a few events a day."""
-    return 120.0 if weekly > 100_000 else 600.0 if weekly > 1000 else HOUR
+    """Return the width of windows in seconds: two minutes for busy series, an hour for those of few events."""
+    return 120.0 if weekly > 100_000 else 600.0 if weekly > 10_000 else HOUR
 
 
 def small_change(
