@@ -14,7 +14,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 
-from scorecard import abrupt, budget, courses, curves, document, nulls, others, real, rivals
+from scorecard import abrupt, budget, courses, curves, document, nulls, others, real, rivals, why
 from scorecard.section import FULL, QUICK, Job, Row, Section, Size
 from scorecard.yardstick import Change, Shift
 
@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def sections(size: Size, data: Path) -> list[Section]:
     """Return all tables; those of real data only where they are there."""
-    found = [section for part in (abrupt, budget, courses, nulls, curves, others) for section in part.sections(size)]
+    found = [
+        section for part in (abrupt, budget, courses, nulls, why, curves, others) for section in part.sections(size)
+    ]
     if not data.exists():
         sys.stderr.write(f"no data in {data}: the tables of real data are left out; --data names another folder\n")
         return [section for section in found if section.name != "embeddings"]
