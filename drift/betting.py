@@ -1,12 +1,11 @@
-"""Betting on a bounded mean: the evidence that numbers between 0 and 1 lie higher, or lower, than they used to.
+"""Evidence by bets: what numbers say of their level without a word on the shape of their distribution.
 
-A gambler who stakes λ on each number u pays nothing on average while the mean is at most m: E[1 + λ(u − m)] ≤ 1 for
-0 ≤ λ < 1/m, whatever the shape of the distribution (Waudby-Smith & Ramdas 2024, Estimating means of bounded random
-variables by betting, JRSS B 86; arXiv 2010.09686). The bets of a block multiply; here they are summed as logarithms,
-window by window, against the edge of the benign band as it is known at that time.
+A gambler wins L(x) on each number x, with E[L] ≤ 1 while the level lies within the benign band: then nothing is won on
+average until the level moves, whatever the shape (Shafer 2021, Testing by betting, JRSS A 184). The winnings of a block
+multiply; here they are summed as logarithms, window by window, against the edge of the band as it is known by then.
 
-A family says how the positions of values become units between 0 and 1. Both that and what a shift of the mean position
-does to the mean unit are tabulated once, from the first values.
+A family says how the positions of values become units, which is tabulated once, from the first values; and what is won
+on a unit.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from undertow.drift.detector import Alarm, Observation
 from undertow.drift.gaussian import GaussianFamily
 from undertow.drift.statistics.proportions import Floats
 
-__all__ = ["POINTS", "BettingFamily"]
+__all__ = ["POINTS", "BettingFamily", "interpolated"]
 
 Ints = NDArray[np.int64]
 
@@ -30,8 +29,6 @@ _REACH = 4.0  # standard deviations
 POINTS = np.linspace(-_REACH, _REACH, 129)  # at which units are tabulated; between them they lie on straight lines
 _SMALLEST_SD = 0.05  # for a quantity that never varies
 _DIGITS = 2  # to which distances are collected
-_BOLDEST = 0.9  # of the stake that would lose everything on the worst number
-_TINY = 1e-9
 
 
 class BettingFamily(GaussianFamily):
@@ -45,10 +42,8 @@ class BettingFamily(GaussianFamily):
         "_bets": 0.0,  # ln of what the block being filled has won
         "_fitted": 0.0,
         "_units": 0.0,  # of values at so many standard deviations
-        "_means": 0.0,  # of the units when values lie there on average
         "_centre": 0.0,  # mean of the first values
         "_sd": 1.0,  # of the first values
-        "_unit_sd": 1.0,
     }
 
     def __init__(self, *arguments: Any) -> None:
@@ -56,10 +51,8 @@ class BettingFamily(GaussianFamily):
         self._bets: Floats = np.zeros((0, len(self.shifts)))
         self._fitted: NDArray[np.bool_] = np.zeros(0, bool)
         self._units: Floats = np.zeros((0, len(POINTS)))
-        self._means: Floats = np.zeros((0, len(POINTS)))
         self._centre: Floats = np.zeros(0)
         self._sd: Floats = np.zeros(0)
-        self._unit_sd: Floats = np.zeros(0)
         self._collected: dict[int, dict[float, float]] = {}  # positions and how many, of series without units
 
     # -- what a family says -------------------------------------------------------------------------------------------
@@ -74,12 +67,15 @@ class BettingFamily(GaussianFamily):
         """Return where values lie whose level would usually be `usual`, in standard deviations."""
 
     @abstractmethod
-    def _fit_units(self, z: Floats, shares: Floats) -> Floats:
+    def _fit_units(self, row: int, z: Floats, shares: Floats) -> Floats:
         """Return the units at `POINTS`, given the positions of the first values and their shares."""
 
     @abstractmethod
-    def _fit_means(self, z: Floats, shares: Floats, units: Floats) -> Floats:
-        """Return the mean units when the mean position is one of `POINTS`, given the units of the first values too."""
+    def _winnings(self, rows: Ints, index: Ints, units: Floats, usual: Floats, edges: tuple[Floats, Floats]) -> Floats:
+        """Return the logarithm (values, alternatives) of what is won on the units of values of the series `index`.
+
+        `usual` is the level of each series as it would be, `edges` how far the band reaches below and above it.
+        """
 
     # -- bets ---------------------------------------------------------------------------------------------------------
 
@@ -93,22 +89,15 @@ class BettingFamily(GaussianFamily):
         return super().observe(window, share)
 
     def _place_bets(self, rows: Ints, usual: Floats, window: Observation, share: Share) -> None:
-        """Stake on each number of the window, up and down, against the edges of the band."""
+        """Bet on each number of the window, for and against a rise, against the edges of the band."""
         index, values, counts = _of(window, self._fitted[rows])
         if not len(index):
             return
-        units = _interpolated(self._units, rows[index], self._position(rows[index], values, usual[index]))
+        units = interpolated(self._units[rows], index, self._position(rows[index], values, usual[index]))
         up, down = self._band(rows, window.start, share)
-        for edge, side in ((up, self.directions > 0), (-down, self.directions < 0)):
-            fair = _interpolated(self._means, rows, self._position(rows, usual + edge, usual))
-            worst = np.where(self.directions[side][0] > 0, fair, 1 - fair)
-            most = _BOLDEST / np.maximum(worst, _TINY)
-            stake = np.sign(self.shifts[side]) * np.minimum(
-                np.abs(self.shifts[side]) / self._unit_sd[rows][:, None], most[:, None]
-            )
-            won = np.log1p(stake[index] * (units - fair[index])[:, None]) * counts[:, None]
-            for column, gains in zip(np.flatnonzero(side).tolist(), won.T, strict=True):
-                self._bets[rows, column] += np.bincount(index, gains, len(rows))
+        won = self._winnings(rows, index, units, usual, (-down, up)) * counts[:, None]
+        for column, gains in enumerate(won.T):
+            self._bets[rows, column] += np.bincount(index, gains, len(rows))
 
     def _log_ratios(self, rows: Ints, part: Floats, up: Floats, down: Floats) -> Floats:
         gaussian = self._gaussian_ratios(rows, part, up, down)
@@ -141,13 +130,11 @@ class BettingFamily(GaussianFamily):
     def _fit(self, row: int, collected: dict[float, float]) -> None:
         positions, counts = np.array(list(collected)), np.array(list(collected.values()))
         shares = counts / counts.sum()
-        centre, sd = _moments(positions, shares)
-        z = (positions - centre) / max(sd, _SMALLEST_SD)
-        self._centre[row], self._sd[row] = centre, max(sd, _SMALLEST_SD)
-        self._units[row] = self._fit_units(z, shares)
-        units = np.interp(z, POINTS, self._units[row])
-        self._means[row] = self._fit_means(z, shares, units)
-        self._unit_sd[row] = max(_moments(units, shares)[1], _TINY)
+        centre = float(shares @ positions)
+        sd = max(float(np.sqrt(shares @ (positions - centre) ** 2)), _SMALLEST_SD)
+        z = (positions - centre) / sd
+        self._centre[row], self._sd[row] = centre, sd
+        self._units[row] = self._fit_units(row, z, shares)
         self._fitted[row] = True
 
     def snapshot(self) -> dict[str, Any]:
@@ -168,14 +155,8 @@ def _of(window: Observation, wanted: NDArray[np.bool_]) -> tuple[Ints, Floats, I
     return index[kept], values[kept], counts[kept]
 
 
-def _moments(values: Floats, shares: Floats) -> tuple[float, float]:
-    """Return mean and standard deviation."""
-    mean = float(shares @ values)
-    return mean, float(np.sqrt(shares @ (values - mean) ** 2))
-
-
-def _interpolated(table: Floats, rows: Ints, z: Floats) -> Floats:
-    """Return what the rows of a table say at so many standard deviations."""
+def interpolated(table: Floats, rows: Ints, z: Floats) -> Floats:
+    """Return what the rows of a table over `POINTS` say at so many standard deviations."""
     place = (np.clip(z, -_REACH, _REACH) + _REACH) * ((len(POINTS) - 1) / (2 * _REACH))
     left = np.minimum(place.astype(np.int64), len(POINTS) - 2)
     share = place - left

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,7 @@ __all__ = ["BoundedBetting"]
 Ints = NDArray[np.int64]
 
 _WIDEST = 3.0  # standard deviations: one far value must not make all others alike
+_BOLDEST = 0.9  # of the stake that would lose everything on the worst number
 _TINY = 1e-9
 
 
@@ -52,6 +55,11 @@ class BoundedBetting(BettingFamily):
     """
 
     name = "bounded_betting"
+    arrays: ClassVar = {**BettingFamily.arrays, "_mean_unit": 0.0, "_slope": 0.0, "_unit_sd": 1.0}
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._mean_unit, self._slope, self._unit_sd = (np.zeros(0) for _ in range(3))
 
     @property
     def _enough(self) -> float:
@@ -60,17 +68,27 @@ class BoundedBetting(BettingFamily):
     def _position(self, rows: Ints, values: Floats, usual: Floats) -> Floats:
         return (values - self._centre[rows]) / self._sd[rows]
 
-    def _fit_units(self, z: Floats, shares: Floats) -> Floats:
-        low, high = max(z.min(), -_WIDEST), min(z.max(), _WIDEST)
-        units: Floats = np.clip((POINTS - low) / max(high - low, _TINY), 0, 1)
-        return units
-
-    def _fit_means(self, z: Floats, shares: Floats, units: Floats) -> Floats:
+    def _fit_units(self, row: int, z: Floats, shares: Floats) -> Floats:
         """Take some values to become more frequent than others, as when fewer answers are rated well.
 
-        Units follow the values as they do when their distribution is tilted; where none is cut off, exactly.
+        The mean unit follows the mean as it does when the distribution is tilted; where no value is cut off, exactly.
         """
+        low, high = max(z.min(), -_WIDEST), min(z.max(), _WIDEST)
+        units = np.clip((z - low) / max(high - low, _TINY), 0, 1)
         mean = float(shares @ units)
-        slope = float(shares @ ((units - mean) * z)) / max(float(shares @ z**2), _TINY)
-        means: Floats = np.clip(mean + slope * POINTS, 0, 1)
-        return means
+        self._slope[row] = float(shares @ ((units - mean) * z)) / max(float(shares @ z**2), _TINY)
+        self._mean_unit[row] = mean
+        self._unit_sd[row] = max(float(np.sqrt(shares @ (units - mean) ** 2)), _TINY)
+        table: Floats = np.clip((POINTS - low) / max(high - low, _TINY), 0, 1)
+        return table
+
+    def _winnings(self, rows: Ints, index: Ints, units: Floats, usual: Floats, edges: tuple[Floats, Floats]) -> Floats:
+        """Return ln(1 + λ(u − m)): on average nothing while the mean unit is at most m, or for λ < 0 at least."""
+        rising = self.shifts > 0
+        mean, slope = self._mean_unit[rows], self._slope[rows]
+        low, high = (np.clip(mean + slope * self._position(rows, usual + edge, usual), 0, 1) for edge in edges)
+        fair = np.where(rising, high[:, None], low[:, None])
+        most = _BOLDEST / np.maximum(np.where(rising, fair, 1 - fair), _TINY)
+        stakes = np.sign(self.shifts) * np.minimum(np.abs(self.shifts) / self._unit_sd[rows][:, None], most)
+        won: Floats = np.log1p(stakes[index] * (units[:, None] - fair[index]))
+        return won
