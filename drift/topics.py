@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any, NamedTuple
 
 import msgspec
@@ -31,6 +30,7 @@ Where = tuple[str, str]  # service, environment
 Span = tuple[float, float]
 _VERSION = 1
 _FITS_S = (3600.0, 86_400.0)  # age of a service at which its clusters are fitted
+_PER_WINDOW = 100  # calls of a service that count
 _SAMPLE = 800  # inputs that they are fitted to
 _LEAST = 200
 _SERVICES = 32
@@ -72,19 +72,21 @@ class Topics:
         self._max_services = max_services
         self._bins = Windows(catalogue, 1.0, 0.0)  # only sorts measures into bins
         self._services: dict[Where, _Service] = {}
-        self._open: dict[float, list[Asked]] = {}
+        self._open: dict[float, dict[Where, list[Asked]]] = {}
         self._groups = 0
 
-    def observe(self, window: float, calls: Sequence[Asked]) -> None:
-        """Take calls of the window that begins then."""
-        self._open.setdefault(window, []).extend(calls)
+    def observe(self, window: float, call: Asked) -> None:
+        """Take a call of the window that begins then; of a window those with the smallest hashes count."""
+        kept = self._open.setdefault(window, {}).setdefault(call.where, [])
+        if len(kept) < _PER_WINDOW or call.number < kept[-1].number:
+            insort(kept, call, key=lambda one: one.number)
+            del kept[_PER_WINDOW:]
 
     def advance(self, until: float) -> None:
         """Close the windows that begin before `until`, oldest first; no more of their calls may come."""
         for window in sorted(window for window in self._open if window < until):
-            calls = sorted(self._open.pop(window), key=lambda call: (call.where, call.number))
-            for where, group in groupby(calls, key=lambda call: call.where):
-                self._take(where, window, list(group))
+            for where, calls in sorted(self._open.pop(window).items()):
+                self._take(where, window, calls)
 
     def levels(self, where: Where, metric: str, spans: tuple[Span, Span]) -> tuple[Shift, list[Slice]]:
         """Return the level of all calls with a topic, before and since, and that of each topic.
@@ -109,7 +111,11 @@ class Topics:
         for _, service in services:
             clusters = service["clusters"]
             service["clusters"] = clusters and [clusters.centres, clusters.reach]
-        waiting = [(window, list(map(tuple, calls))) for window, calls in sorted(self._open.items())]
+        waiting = [
+            (window, list(map(tuple, calls)))
+            for window, places in sorted(self._open.items())
+            for _, calls in sorted(places.items())
+        ]
         return {
             "version": _VERSION,
             "dropped": self.dropped,
@@ -125,7 +131,10 @@ class Topics:
             raise ValueError(f"topics: snapshot version {state['version']!r} is not {_VERSION}; start anew")
         self.dropped, self._groups = state["dropped"], state["groups"]
         self._services = {tuple(where): _restored(service) for where, service in state["services"]}
-        self._open = {window: [Asked(tuple(where), *rest) for where, *rest in calls] for window, calls in state["open"]}
+        self._open = {}
+        for window, calls in state["open"]:
+            asked = [Asked(tuple(where), *rest) for where, *rest in calls]
+            self._open.setdefault(window, {})[asked[0].where] = asked
         self.ledger.restore(state["ledger"])
 
     def _level(self, group: int, metric: str, span: Span) -> Average:

@@ -125,7 +125,7 @@ class Evidence:
             label = None if labels is None or labels[row] is None else self._names(str(labels[row]))
             if label is not None or vectors[row] is not None:
                 where, number = (event.service, event.environment), hash_of(event.service, event.id, "topic")
-                self.topics.observe(window, [Asked(where, number, values[row], vectors[row], label)])
+                self.topics.observe(window, Asked(where, number, values[row], vectors[row], label))
 
     def note_in_turn(self, events: Sequence[Interaction], watermarks: Sequence[float]) -> None:
         """Take what tells of versions whatever its own time: late events, and changes that somebody declared.

@@ -130,7 +130,7 @@ def _asked(metric: str, times: Floats, operations: Ints, measured: Floats, vecto
     windows.add(times, np.c_[np.zeros(len(times), np.int64), operations + 1].astype(np.int32), values)
     starts, order = windows.starts(times), np.random.default_rng(1).permutation(len(times)).tolist()
     for row, start in enumerate(starts.tolist()):
-        topics.observe(start, [Asked(("s", ""), order[row], values[row], vectors[row], None)])
+        topics.observe(start, Asked(("s", ""), order[row], values[row], vectors[row], None))
     for window in windows.close(everything=True):
         ledger.observe(window)
         topics.advance(window.end)

@@ -1,11 +1,11 @@
-"""Users, model and mix are told apart: 30 draws of the benchmark."""
+"""Users, model and mix are told apart: 20 draws of the benchmark."""
 
 from __future__ import annotations
 
 from bench.movers import confusion
 from planted_movers import MOVERS
 
-DRAWS = 30
+DRAWS = 20
 
 
 def test_who_moved_is_told_in_most_draws_and_hardly_ever_somebody_else() -> None:

@@ -30,7 +30,8 @@ def asked(number: int, topic: int | None, refused: float, label: str | None = No
 def taken(calls: dict[float, list[Asked]], topics: Topics | None = None) -> Topics:
     topics = topics or Topics(CATALOGUE)
     for window, some in calls.items():
-        topics.observe(window, some)
+        for call in some:
+            topics.observe(window, call)
         topics.advance(window + 10.0)
     return topics
 
@@ -72,11 +73,17 @@ def test_labels_beyond_the_limit_are_one() -> None:
     assert sum(one.shift.after.events for one in slices) == 60
 
 
+def test_of_a_window_a_bounded_sample_counts() -> None:
+    calls = {0.0: [asked(n, None, float(n % 4 == 0), "a") for n in range(1000)]}
+    whole, _ = taken(calls).levels(HERE, "refusal_rate", ((0, 5), (0, 30)))
+    assert whole.after.events == 100
+    assert whole.after.mean == pytest.approx(0.25, abs=0.15)
+
+
 def test_services_beyond_the_limit_are_left_out_and_counted() -> None:
     topics = Topics(CATALOGUE, max_services=1)
     calls = [asked(1, None, 0.0, "a"), asked(2, None, 0.0, "a")._replace(where=("t", ""))]
-    topics.observe(0.0, calls)
-    topics.advance(10.0)
+    taken({0.0: calls}, topics)
     assert topics.dropped == 1
 
 
@@ -92,7 +99,8 @@ def test_it_goes_on_from_a_snapshot_as_if_it_had_not_stopped(tmp_path: Path) -> 
     early = {window: some for window, some in calls.items() if window < 4000}
     late = {window: some for window, some in calls.items() if window >= 4000}
     begun = taken(early)
-    begun.observe(4000.0, late.pop(4000.0))
+    for call in late.pop(4000.0):
+        begun.observe(4000.0, call)
     snapshot.write(path, begun.snapshot())
     resumed = Topics(CATALOGUE)
     resumed.restore(snapshot.read(path) or {})
