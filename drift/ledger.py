@@ -102,9 +102,9 @@ class Ledger:
         Nothing is known of what no window holds: vectors, rules.
         """
         number = self._catalogue.numbers.get(metric)
-        if number is None:
+        family = Family.VECTOR if number is None else self._catalogue.metric(number).family
+        if number is None or family is Family.VECTOR:
             return NOTHING
-        family = self._catalogue.metric(number).family
         events, units, squares = self._total(group, number, start, end, None)
         if family is Family.CATEGORY and category is not None:
             units, _, squares = self._total(group, number, start, end, category)
