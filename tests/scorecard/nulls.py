@@ -36,6 +36,9 @@ class Load(NamedTuple):
 LOW, MIDDLE, HIGH = LOADS = Load("1,400", 1400.0, 10.0), Load("20k", 20_000.0, 3.5), Load("600k", 600_000.0, 3.5)
 
 
+_BUSIER = [MIDDLE, HIGH]
+
+
 class Null(NamedTuple):
     """Traffic that is known for so many days, the least of them, and the loads it is shown at."""
 
@@ -64,13 +67,13 @@ RATES = {
         lambda days: RateTraffic(0.01, season=0.5, volume=arriving(0.0, 7 * DAY)), _NEW, [LOW, MIDDLE]
     ),
     "weekends −30 %": Null(lambda days: RateTraffic(0.01, weekly=0.3), 14.0),
+    "weekends −30 %, four weeks known": Null(lambda days: RateTraffic(0.01, weekly=0.3), 28.0, _BUSIER),
     "wander, AR(1) of a day, sd .1": Null(lambda days: RateTraffic(0.01, wander=WANDER), 14.0),
     "wander, from the first day on": Null(lambda days: RateTraffic(0.01, wander=WANDER), _NEW),
     "season, sessions, swings and wander": Null(
         lambda days: RateTraffic(0.01, season=0.5, sessions=SESSIONS, volume=swinging, wander=WANDER), 14.0
     ),
 }
-_BUSIER = [MIDDLE, HIGH]
 LENGTHS = {
     "independent, normal": Null(lambda days: LengthTraffic(), loads=_BUSIER),
     "heavy tails, t₃": Null(lambda days: LengthTraffic("t3"), loads=[MIDDLE]),
