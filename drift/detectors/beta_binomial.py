@@ -80,7 +80,7 @@ class BetaBinomial(PlannedDetector):
         self._stated[row] = True
 
     def _link(self, events: Floats, sums: Floats) -> Floats:
-        level: Floats = logit((sums + 0.5) / (events + 1))
+        level: Floats = logit(_rate(events, sums))
         return level
 
     def _mean(self, link: Floats) -> Floats:
@@ -187,8 +187,14 @@ class BetaBinomial(PlannedDetector):
         return 1 + 49 * float(self._dispersion(np.array([row]), errors=0.0)[0])
 
     def _noise(self, rows: Ints, events: Floats, sums: Floats) -> Floats:
-        rate = (sums + 0.5) / (events + 1)
+        rate = _rate(events, sums)
         return (1 + 49 * self._dispersion(rows)) / (events * rate * (1 - rate))
+
+
+def _rate(events: Floats, sums: Floats) -> Floats:
+    """Return a rate with half a hit more; what a profile makes of hits may lie beyond what is possible."""
+    rate: Floats = (np.clip(sums, 0, events) + 0.5) / (events + 1)
+    return rate
 
 
 def _lattice(events: Floats) -> tuple[Floats, Floats]:

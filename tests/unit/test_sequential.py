@@ -174,3 +174,19 @@ def test_a_small_error_over_many_events_is_not_taken_for_the_time_of_a_change() 
     first, earliest, latest = detector._change_point(0, slots, 1.0)
     assert (first, earliest) == (10, 900.0)
     assert latest >= 1100.0
+
+
+def test_a_total_failure_at_a_quiet_hour_leaves_numbers_that_are_numbers() -> None:
+    """All of few calls fail where nearly none used to: without the daily profile that is more hits than calls."""
+    detector, rng = BetaBinomial(settings(), 2000, 200), np.random.default_rng(3)
+    for number in range(6 * 144):
+        start = number * 600.0
+        rate = 0.02 * (1 + 0.9 * math.sin(2 * math.pi * start / 86_400))
+        broken = 5 * 144 + 105 <= number < 5 * 144 + 115  # around 18:00, when the rate is lowest
+        hits = np.array([20.0 if broken else float(rng.binomial(20, rate))])
+        window = Observation(
+            start, start + 600, np.array([0]), np.array([20.0]), hits, hits, hits, np.array([start]), NO_CELLS
+        )
+        detector.observe(window, SHARE)
+        assert np.isfinite(detector._evidence).all(), number
+        assert np.isfinite(detector._learned_levels(ROW)).all(), number
