@@ -1,16 +1,31 @@
 """The scorecard runs, in its quick form; its yardstick, intervals and dummies are what they claim to be."""
 
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import logit
+from scipy.stats import ks_2samp
 from scorecard import __main__ as scorecard
-from scorecard import document, real, rivals, today
+from scorecard import abrupt, document, ours, real, rivals, today
+from scorecard.ours import RATE, Kind
 from scorecard.section import FULL, QUICK, Bar, Goal
 from scorecard.traffic import RateTraffic, swinging
-from scorecard.yardstick import Change, Measured, mean_of, optimal_delay, rate_of, run_length_of, share_of
+from scorecard.yardstick import (
+    Change,
+    Measured,
+    Shift,
+    beyond,
+    mean_of,
+    optimal_delay,
+    rate_of,
+    ratio,
+    run_length_of,
+    share_of,
+)
 
 
 @pytest.mark.slow
@@ -54,6 +69,69 @@ def test_intervals_hold_the_truth_nineteen_times_in_twenty() -> None:
     ):
         held = np.mean([interval.low <= truth <= interval.high for interval in intervals])
         assert 0.90 < held <= 1.0
+
+
+@pytest.mark.parametrize("change", [Change(0.02, 0.06), Change(0.1, 0.02), Shift(0.8), Shift(1.3)])
+def test_what_lies_beyond_a_band_is_smaller_by_the_band(change: Change | Shift) -> None:
+    """The whole change without a band; with one as wide as the change itself nothing is left to tell."""
+    width = 0.1
+    assert optimal_delay(beyond(change, 0.0), 1e5) == pytest.approx(optimal_delay(change, 1e5))
+    assert optimal_delay(beyond(change, width), 1e5) > optimal_delay(change, 1e5)
+    left = beyond(change, width)
+    if isinstance(left, Shift) and isinstance(change, Shift):
+        assert abs(math.log(left.factor)) == pytest.approx(abs(math.log(change.factor)) - width)
+    elif isinstance(left, Change) and isinstance(change, Change):
+        assert left.after == change.after
+        assert abs(logit(left.before) - logit(change.before)) == pytest.approx(width)
+
+
+def test_a_quotient_is_less_certain_than_its_parts() -> None:
+    found = ratio(Measured(4.0, 3.6, 4.4), Measured(2.0, 1.8, 2.2))
+    assert found.value == 2.0
+    assert found.low < 2.0 * 0.9
+    assert found.high > 2.0 * 1.1
+
+
+def test_the_remembered_test_of_kswin_is_that_of_scipy() -> None:
+    rng = np.random.default_rng(8)
+    for shift in np.linspace(0, 1, 20).tolist():
+        for first, second in (
+            (rng.normal(size=30), rng.normal(shift, 1, 30)),
+            (rng.binomial(1, 0.2, 30) * 1.0, rng.binomial(1, 0.2 + shift / 2, 30) * 1.0),
+        ):
+            with warnings.catch_warnings():
+                warnings.simplefilter(
+                    "ignore", RuntimeWarning
+                )  # scipy's exact p-value may overflow; KSWIN hides it, too
+                theirs, mine = ks_2samp(first, second), rivals._ks_2samp(first.tolist(), second.tolist(), "auto")
+            assert mine == pytest.approx((theirs.statistic, theirs.pvalue))
+
+
+def test_every_detector_that_is_re_tuned_has_its_knobs() -> None:
+    """Otherwise its rows would be missing without a word."""
+    wanted = {
+        rivals.key(rival, change, abrupt.SHORT) for rival in rivals.RIVALS.values() for change in abrupt.CHANGES
+    } | {rivals.key(rivals.RIVALS["ADWIN"], change, FULL.long) for change in abrupt.CHANGES}
+    assert wanted <= set(rivals.tuned())
+
+
+def test_who_is_silent_with_a_large_share_is_not_asked_with_a_smaller_one() -> None:
+    """One pass for both budgets where nothing alarms, and the same counts as each budget gives alone where it does."""
+    drawn: list[RateTraffic] = []
+
+    def traffic() -> RateTraffic:
+        drawn.append(RateTraffic(0.05, wander=0.4))
+        return drawn[-1]
+
+    def pages(*shares: float) -> list[int]:
+        return ours.false_pages(Kind(ours.rates, RATE), traffic, 50_000.0, 40, shares, 1.0, 2.0)
+
+    both = pages(0.001, 0.5)
+    assert both[1] > 0
+    assert both == [*pages(0.001), *pages(0.5)]
+    drawn.clear()
+    assert pages(1e-9, 1e-8) == [0, 0]
+    assert len(drawn) == 1
 
 
 @pytest.mark.parametrize(
