@@ -112,12 +112,16 @@ def lead(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def measured(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the verdict to be explained: the lead of those whose level is known by slice and time, else of all.
+    """Return the verdict to be explained: the lead of those whose level is known best by slice, version and time.
 
-    Tails are not: they are counted against a baseline of each series.
+    Best are numbers; then shares of categories, which are not known by version; not at all embeddings, and tails, which
+    are counted against a baseline of each series.
     """
     known = list(verdicts)
-    return lead([v for v in known if v.series.metric == parent_of(v.series.metric)] or known)
+    whole = [v for v in known if v.series.metric == parent_of(v.series.metric)]
+    numbers = [v for v in whole if v.direction != "shift"]
+    mixes = [v for v in whole if v.moved]
+    return lead(numbers or mixes or whole or known)
 
 
 def about_inputs(verdict: Verdict) -> bool:

@@ -20,7 +20,7 @@ __all__ = ["BetaBinomial"]
 Ints = NDArray[np.int64]
 
 _PROFILE_HITS = 3.0  # hits by which an hour of the profile is shrunk towards flat
-_FEWEST_HITS = 20.0  # of a baseline, and as many misses: with fewer its rate may be off by more than a change
+_FEWEST_HITS = 10.0  # of a baseline, and as many misses: with fewer its rate may be off by more than a change
 _ONE_BLOCK = 2.0  # variance of the spread of a block of independent events
 _NODES = 40  # numbers of hits of which a plan asks the likelihood, twice
 _FARTHEST = 20.0  # stands for an infinite margin on the log-odds scale
