@@ -19,6 +19,7 @@ import typer
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is loaded; its matrices are too small to share out
 
 from undertow.pipelines import client
+from undertow.pipelines.cli_roles import roles
 from undertow.pipelines.settings import load
 
 __all__ = ["app", "main"]
@@ -30,6 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(roles)
 
 Config = Annotated[Path | None, typer.Option("-c", "--config", help="Settings file; ./undertow.toml when it exists.")]
 Files = Annotated[

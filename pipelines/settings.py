@@ -33,6 +33,7 @@ from undertow.pipelines.alert_settings import (
     Watchdog,
     Webhook,
 )
+from undertow.pipelines.kafka_settings import Kafka
 from undertow.pipelines.section import SECRETS, NotNegative, Positive, PositiveInt, Secret, Section
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Health",
     "Hooks",
     "Ingest",
+    "Kafka",
     "Link",
     "OwnMetric",
     "PagerDuty",
@@ -64,6 +66,9 @@ __all__ = [
     "load",
     "parse",
 ]
+
+
+_LISTS = frozenset({"dimensions", "hosts", "metrics_off", "parity", "paths", "redact", "servers"})
 
 
 class SettingsError(ValueError):
@@ -202,6 +207,7 @@ class Settings(Section, frozen=True):
     budget: Budget = Budget()
     alerts: Alerts = Alerts()
     store: Store = Store()
+    kafka: Kafka = Kafka()
     hooks: Hooks = Hooks()
     metrics: dict[str, OwnMetric] = {}
     rules: dict[str, Rule] = {}
@@ -292,9 +298,7 @@ def _overlay(raw: dict[str, Any], environ: Mapping[str, str]) -> None:
             target = target.setdefault(table, {})
             if not isinstance(target, dict):
                 raise SettingsError(f"{key}: '{table}' is not a table of settings in the file")
-        target[leaf] = (
-            value.split(",") if leaf in {"paths", "dimensions", "parity", "metrics_off", "redact", "hosts"} else value
-        )
+        target[leaf] = value.split(",") if leaf in _LISTS else value
 
 
 def _refuse_unknown(raw: Mapping[str, Any], section: type[msgspec.Struct], name: str, where: str) -> None:

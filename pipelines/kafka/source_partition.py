@@ -1,0 +1,362 @@
+"""One partition of the events topic, counted: messages in; cuts, blocks of rows and states with their positions out.
+
+The log is cut only where the log itself says so: behind a message that moves the watermark over the end of a window,
+and where the offset passes a multiple of a block's size. So whoever reads the partition, in whatever batches and
+however often it was taken over in between, makes the same outputs at the same positions, and a receiver that knows a
+position drops the repeat. At-least-once delivery has exactly-once effect.
+
+A position is the offset behind the last message that has gone in.
+
+What a successor needs is saved every few blocks, and once in each horizon of the deduplication: all that is counted so
+far and small. Ids are not small; they are read again from the log, from where the state says. So a takeover counts at
+most 32,768 messages again, and reads the ids of at most two horizons before them.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+
+from undertow.drift.deduplication import Deduplication, DeduplicationState
+from undertow.drift.interaction import Interaction
+from undertow.drift.windows import ClosedWindow
+from undertow.pipelines import snapshot
+from undertow.pipelines.dead_letters import DeadLetter, DeadLetters
+from undertow.pipelines.decoder import Decoder, Reject
+from undertow.pipelines.kafka.client import Message
+from undertow.pipelines.processor import Step
+
+__all__ = ["TICK", "Block", "Core", "Cut", "Output", "Saved", "SourcePartition", "Terms"]
+
+TICK = "undertow-tick"  # header of a message that only says how late it is: an idle partition's owner writes it
+STATE_VERSION = 1
+
+
+class Core(Protocol):
+    """What counts events: deduplication, signals, trackers, windows."""
+
+    def step(self, events: Sequence[Interaction], checksums: Sequence[int]) -> Step:
+        """Count the next events; the result does not depend on how they are batched."""
+        ...
+
+    def tick(self, time: float) -> Step:
+        """Let event time pass without an event."""
+        ...
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the whole state, the ids seen under "deduplication"."""
+        ...
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What the cuts depend on, the same for all workers of an installation; times in seconds.
+
+    Parameters
+    ----------
+    horizon_s
+        How long the core knows an id again.
+    max_ahead_s
+        How far an event may be ahead of the time of its message.
+    block
+        Offsets whose rows go together.
+    blocks_per_state
+        How many of those lie between two states.
+    """
+
+    window_s: float
+    lateness_s: float
+    horizon_s: float
+    max_ahead_s: float
+    block: int = 1_024
+    blocks_per_state: int = 32
+
+
+class Cut(msgspec.Struct):
+    """Windows that closed at a position; told to every series partition, also when there is nothing in it for it.
+
+    Parameters
+    ----------
+    previous
+        The position of the cut before; −1 for the first.
+    open_from
+        No event of this partition before this time is still to come, seconds since the epoch.
+    """
+
+    position: int
+    previous: int
+    open_from: float
+    windows: list[ClosedWindow]
+
+
+class Block(msgspec.Struct):
+    """What goes into the store as one block under the position as its token."""
+
+    position: int
+    steps: list[Step]
+    letters: list[DeadLetter]
+
+
+class Saved(msgspec.Struct):
+    """What a successor builds on: everything before the position has gone in."""
+
+    position: int
+    content: bytes
+
+
+Output = Cut | Block | Saved
+
+
+class _Mark(msgspec.Struct, array_like=True):
+    """Where an epoch of the deduplication began, and the largest event time before."""
+
+    epoch: float
+    offset: int
+    latest: float
+
+
+class _State(msgspec.Struct):
+    """A partition between two messages."""
+
+    position: int = 0
+    boundary: int = 0  # where the block of rows begins that the next message belongs to
+    previous: int = -1
+    latest: float = -math.inf
+    saved_epoch: float = -math.inf
+    marks: list[_Mark] = []
+    letters: list[Any] = []
+    core: dict[str, Any] | None = None
+    version: int = STATE_VERSION
+
+
+class SourcePartition:
+    """Counts one partition.
+
+    Parameters
+    ----------
+    build
+        Makes the counting core, from its state or anew.
+    source
+        The name of the partition in dead letters, `topic/number`.
+    saved
+        The state to go on from; without one the partition is read from `start`.
+    emitted
+        The position up to which outputs have been acknowledged: what is cut at or before it is not told again.
+
+    Raises
+    ------
+    ValueError
+        The state is of another version.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[dict[str, Any] | None], Core],
+        terms: Terms,
+        decode: Decoder,
+        source: str,
+        *,
+        redact: Callable[[str], str],
+        saved: bytes | None = None,
+        start: int = 0,
+        emitted: int = -1,
+    ) -> None:
+        self._state = _read(saved, source) if saved else _State(start, start // terms.block * terms.block)
+        self._build, self._terms, self._decode, self._source = build, terms, decode, source
+        self._emitted = emitted
+        self._letters = DeadLetters(redact, self._state.letters)
+        self._core: Core | None = None  # until the ids before the position are known again
+        self._recalled = Deduplication(terms.horizon_s)  # ids before the position
+        self._clock = self._state.marks[0].latest if self._state.marks else -math.inf  # of recalling
+        self._events: list[Interaction] = []
+        self._crcs: list[int] = []
+        self._open = Block(0, [], [])
+        self._closed: list[ClosedWindow] = []
+
+    @property
+    def position(self) -> int:
+        """The offset of the next message that will be counted."""
+        return self._state.position
+
+    @property
+    def rewind(self) -> int:
+        """The offset to read from: before the position lie messages of which only the ids count."""
+        marks = self._state.marks
+        return min(marks[0].offset, self._state.position) if marks else self._state.position
+
+    @property
+    def latest(self) -> float:
+        """The largest event time so far."""
+        return self._state.latest
+
+    def take(self, messages: Sequence[Message]) -> list[Output]:
+        """Count messages in their order and return what they bring; those counted before are passed over."""
+        outputs: list[Output] = []
+        for message in messages:
+            if message.offset < self._state.position:
+                self._recall(message)
+                continue
+            boundary = message.offset // self._terms.block * self._terms.block
+            if boundary > self._state.boundary:
+                self._pass(boundary, outputs)
+            moved = self._read(message)
+            self._state.position = message.offset + 1
+            if moved:
+                self._cut(outputs)
+        self._count()
+        return outputs
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def _read(self, message: Message) -> bool:
+        """Take one message in; return whether the watermark has passed the end of a window."""
+        if _is_tick(message):
+            return self._tick(self._told(message))
+        raw = message.value or b""
+        event = self._judge(message, raw)
+        if isinstance(event, Reject):
+            letter = self._letters.judge(self._source, 0, message.offset, event, raw)
+            self._open.letters += [letter] if letter else []
+            return False
+        self._events.append(event)
+        self._crcs.append(zlib.crc32(raw))
+        self._mark(max(self._state.latest, event.time), message.offset)
+        return self._advance(event.time)
+
+    def _judge(self, message: Message, raw: bytes) -> Interaction | Reject:
+        event = self._decode(raw)
+        if isinstance(event, Interaction) and event.time > message.time + self._terms.max_ahead_s:
+            return Reject(f"more than {self._terms.max_ahead_s:g} s ahead of its arrival", "time")
+        if isinstance(event, Interaction) and not event.service:
+            event.service = self._source.partition("/")[0]
+        return event
+
+    def _tick(self, time: float) -> bool:
+        if time <= self._state.latest:
+            return False
+        self._count()
+        self._keep(self._counting().tick(time))
+        return self._advance(time)
+
+    def _advance(self, time: float) -> bool:
+        before = self._window(self._state.latest)
+        self._state.latest = max(self._state.latest, time)
+        return self._window(self._state.latest) > before
+
+    def _window(self, latest: float) -> float:
+        """Return the number of the first window that is open."""
+        return float(np.floor((latest - self._terms.lateness_s) / self._terms.window_s))
+
+    def _epoch(self, clock: float) -> float:
+        return float(np.floor(clock / self._terms.horizon_s))
+
+    def _mark(self, clock: float, offset: int) -> None:
+        """Remember where the ids of this epoch and of the one before begin."""
+        epoch = self._epoch(clock)
+        marks = self._state.marks
+        if not marks or epoch > marks[-1].epoch:
+            self._state.marks = [one for one in marks if one.epoch >= epoch - 1]
+            self._state.marks.append(_Mark(epoch, offset, self._state.latest))
+
+    # -- cutting ------------------------------------------------------------------------------------------------------
+
+    def _cut(self, outputs: list[Output]) -> None:
+        self._flush(self._state.position, outputs)
+        open_from = self._window(self._state.latest) * self._terms.window_s
+        cut = Cut(self._state.position, self._state.previous, open_from, self._closed)
+        self._state.previous, self._closed = self._state.position, []
+        self._emit(cut, outputs)
+        epoch = self._epoch(self._state.latest)
+        if epoch > self._state.saved_epoch:
+            self._state.saved_epoch = epoch
+            self._emit(Saved(self._state.position, self._snapshot()), outputs)
+
+    def _pass(self, boundary: int, outputs: list[Output]) -> None:
+        """Close the rows before a multiple of 1,024, and save the state where one is due."""
+        every = self._terms.block * self._terms.blocks_per_state
+        due = boundary // every > self._state.boundary // every
+        self._flush(boundary, outputs)
+        self._state.position = self._state.boundary = boundary
+        if due:
+            self._emit(Saved(boundary, self._snapshot()), outputs)
+
+    def _flush(self, position: int, outputs: list[Output]) -> None:
+        self._count()
+        block, self._open = self._open, Block(0, [], [])
+        block.position = position
+        if block.steps or block.letters:
+            self._emit(block, outputs)
+
+    def _emit(self, output: Output, outputs: list[Output]) -> None:
+        if output.position > self._emitted:
+            outputs.append(output)
+
+    def _count(self) -> None:
+        if self._events:
+            self._keep(self._counting().step(self._events, self._crcs))
+            self._events, self._crcs = [], []
+
+    def _keep(self, step: Step) -> None:
+        self._closed += step.windows
+        if step.events:
+            self._open.steps.append(step)
+
+    # -- state --------------------------------------------------------------------------------------------------------
+
+    def _snapshot(self) -> bytes:
+        core = dict(self._counting().snapshot())
+        seen: DeduplicationState = core["deduplication"]
+        core["deduplication"] = [seen.duplicates, seen.conflicts, seen.forgotten_early]
+        state = msgspec.structs.replace(self._state, core=core, letters=self._letters.snapshot())
+        return snapshot.encode({name: getattr(state, name) for name in state.__struct_fields__})
+
+    def _recall(self, message: Message) -> None:
+        """Know the id of a message before the position again: a predecessor has counted it."""
+        if self._core is not None:
+            return
+        if _is_tick(message):
+            self._clock = max(self._clock, self._told(message))
+            return
+        raw = message.value or b""
+        event = self._judge(message, raw)
+        if isinstance(event, Interaction):
+            self._clock = max(self._clock, event.time)
+            self._recalled.admit([event], [zlib.crc32(raw)], np.array([self._clock]))
+
+    def _counting(self) -> Core:
+        """Return the core, built when the first message at the position has come: then all ids are known again."""
+        if self._core is None:
+            core = self._state.core
+            if core is not None:
+                seen = self._recalled.snapshot()
+                seen.duplicates, seen.conflicts, seen.forgotten_early = core["deduplication"]
+                core = core | {"deduplication": msgspec.to_builtins(seen)}
+            self._core, self._state.core = self._build(core), None
+            self._recalled = Deduplication(self._terms.horizon_s)
+        return self._core
+
+    def _told(self, message: Message) -> float:
+        """Return the time that a tick tells; −∞ for one that is no time, or ahead of its arrival."""
+        try:
+            time = float(message.value or b"")
+        except ValueError:
+            return -math.inf
+        return time if time <= message.time + self._terms.max_ahead_s else -math.inf
+
+
+def _is_tick(message: Message) -> bool:
+    return bool(message.headers) and any(name == TICK for name, _ in message.headers)
+
+
+def _read(saved: bytes, source: str) -> _State:
+    content = snapshot.decode(saved)
+    if content["version"] != STATE_VERSION:
+        raise ValueError(
+            f"the state of {source} has version {content['version']}, this Undertow reads {STATE_VERSION}: go back to "
+            "the Undertow that wrote it, or begin anew under another prefix in [kafka]"
+        )
+    return msgspec.convert(content, _State)
