@@ -121,7 +121,7 @@ class App:
             rejected=self.watch.rejected,
             events=counters.events,
             late=counters.late,
-            latest=self.processor.windows.latest,
+            latest=self.processor.counting.windows.latest,
             store_fails_since=self._refused_since,
             store_reason=self._refusal,
         )
@@ -154,15 +154,15 @@ class App:
             counts = self._outbox.counts(time.time())
             return {
                 **self._counters(),
-                "watermark": self.processor.windows.watermark,
-                "lag_seconds": time.time() - self.processor.windows.watermark,
-                "open_windows": self.processor.windows.open_windows,
-                "open_tasks": self.processor.open_tasks,
+                "watermark": self.processor.counting.windows.watermark,
+                "lag_seconds": time.time() - self.processor.counting.windows.watermark,
+                "open_windows": self.processor.counting.windows.open_windows,
+                "open_tasks": self.processor.counting.open_tasks,
                 "open_incidents": len(self.processor.incidents.open),
                 "pageable_series": self.processor.monitor.pageable(),
                 "false_pages_per_week": self.settings.budget.false_pages_per_week,
                 "practice": self.processor.practice.summary(
-                    self.settings.budget.false_pages_per_week, self.processor.windows.watermark
+                    self.settings.budget.false_pages_per_week, self.processor.counting.windows.watermark
                 ),
                 "notify": self.settings.budget.notify,
                 "undelivered": counts.pending,
@@ -172,12 +172,12 @@ class App:
                 **(self._self_watch.status() if self._self_watch else {}),
                 "refused_deliveries": counts.refused,
                 "limits": self.processor.limits(),
-                "unpriced": sum(self.processor.meter.prices.unpriced.values()),
-                "unpriced_models": dict(self.processor.meter.prices.unpriced.most_common(20)),
-                "unchecked": self.processor.meter.unchecked,
+                "unpriced": sum(self.processor.counting.meter.prices.unpriced.values()),
+                "unpriced_models": dict(self.processor.counting.meter.prices.unpriced.most_common(20)),
+                "unchecked": self.processor.counting.meter.unchecked,
                 "states": dict(Counter(entry["state"] for entry in series)),
                 "series": series,
-                "pins": status_of_pins(self.processor.monitor.pins(), self.processor.windows.latest),
+                "pins": status_of_pins(self.processor.monitor.pins(), self.processor.counting.windows.latest),
             }
 
     def _counters(self) -> dict[str, Any]:
@@ -186,7 +186,7 @@ class App:
             "records": self.watch.taken,
             "rejected": self.watch.rejected,
             "rows": self.recorder.rows,
-            "overflowed": self.processor.segments.overflowed,
+            "overflowed": self.processor.counting.segments.overflowed,
             **{name: getattr(counters, name) for name in counters.__struct_fields__},
         }
 
@@ -222,7 +222,12 @@ def opened(
         pages = stack.enter_context(PagerThread(paging, time.time))
         labels = LabelPolicy(settings.ingest.content, settings.ingest.redact, settings.detection.dimensions)
         recorder = Recorder(
-            store, redactor, labels, lambda user: user_hash(user, key), processor.catalogue, processor.categories
+            store,
+            redactor,
+            labels,
+            lambda user: user_hash(user, key),
+            processor.counting.catalogue,
+            processor.counting.categories,
         )
         own = _self_watch(settings, processor, pages) if follow else None
         watch = Watch(settings, inbox, processor, recorder, pages, time.time, own.observe if own else ignore)
@@ -250,8 +255,8 @@ def load_processor(
 def _self_watch(settings: Settings, processor: Processor, pages: PagerThread) -> SelfWatch:
     return SelfWatch(
         settings.alerts.health,
-        processor.catalogue,
-        lambda: processor.segments.groups,
+        processor.counting.catalogue,
+        lambda: processor.counting.segments.groups,
         settings.ingest.allowed_lateness_s,
         pages,
         settings.folder / "self-watch.snapshot",

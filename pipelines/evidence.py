@@ -33,7 +33,7 @@ from undertow.drift.values import hash_of
 from undertow.drift.verdict import Verdict
 from undertow.drift.versions import Versions
 from undertow.drift.windows import ClosedWindow
-from undertow.pipelines.vector_meter import VectorMeasures
+from undertow.pipelines.step import Sighting
 
 __all__ = ["Evidence"]
 
@@ -90,28 +90,26 @@ class Evidence:
         self._versions, self._unnoted = versions, deque[tuple[float, Interaction]]()
         self._inquiry = Inquiry(groups, self.ledger, self.newcomers, versions, self.topics)
 
-    def observe(
-        self,
-        events: Sequence[Interaction],
-        dims: Sequence[tuple[str | None, ...]],
-        values: Floats,
-        windows: Floats,
-    ) -> None:
-        """Take live events: their values by dimension, their measures (n, columns) and the start of their windows."""
-        self.newcomers.observe(events, values, windows)
-        true = _true(values[:, self._rate_columns], list(self._rates.values()))
-        for row, (event, window) in enumerate(zip(events, windows.tolist(), strict=True)):
-            self.exemplars.observe(event, window, true.get(row, ()), partial(self._details, dims[row], values[row]))
-        if self._topic is not None:
-            self._ask(events, values, windows, [None] * len(events), [self._topic(event) for event in events])
+    def observe(self, seen: Sighting) -> None:
+        """Take the calls of a batch.
 
-    def observe_vectors(
-        self, events: Sequence[Interaction], values: Floats, windows: Floats, found: VectorMeasures
-    ) -> None:
-        """Take vectors of what some of these events ask."""
-        if self._topic is None and found.number == self._inputs:
-            rows = found.rows
-            self._ask([events[row] for row in rows.tolist()], values[rows], windows[rows], list(found.vectors), None)
+        What tells of versions whatever its own time counts for the windows that were still open when it was read.
+        """
+        self._unnoted += seen.in_turn
+        self.newcomers.observe(seen.events, seen.values, seen.windows)
+        true = _true(seen.values[:, self._rate_columns], list(self._rates.values()))
+        for row, (event, window) in enumerate(zip(seen.events, seen.windows.tolist(), strict=True)):
+            details = partial(self._details, seen.dims[row], seen.values[row])
+            self.exemplars.observe(event, window, true.get(row, ()), details)
+        if self._topic is not None:
+            labels = [self._topic(event) for event in seen.events]
+            self._ask(seen.events, seen.values, seen.windows, [None] * len(seen.events), labels)
+            return
+        for found in seen.vectors:
+            if found.number == self._inputs:
+                rows, vectors = found.rows, list(found.vectors)
+                events = [seen.events[row] for row in rows.tolist()]
+                self._ask(events, seen.values[rows], seen.windows[rows], vectors, None)
 
     def _ask(
         self,
@@ -126,13 +124,6 @@ class Evidence:
             if label is not None or vectors[row] is not None:
                 where, number = (event.service, event.environment), hash_of(event.service, event.id, "topic")
                 self.topics.observe(window, Asked(where, number, values[row], vectors[row], label))
-
-    def note_in_turn(self, events: Sequence[Interaction], watermarks: Sequence[float]) -> None:
-        """Take what tells of versions whatever its own time: late events, and changes that somebody declared.
-
-        Each counts for the windows that were still open when it was read, and `watermarks` say which were.
-        """
-        self._unnoted += zip(watermarks, events, strict=True)
 
     def note_all(self) -> None:
         """Note what is left: every window that the events so far close has been judged."""

@@ -19,7 +19,6 @@ from undertow.drift.segments import Group
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.versions import SeenVersion
 from undertow.pipelines.dead_letters import DeadLetter
-from undertow.pipelines.processor import Step
 from undertow.pipelines.redaction import LabelPolicy, Redactor
 from undertow.pipelines.rows import (
     Columns,
@@ -31,6 +30,7 @@ from undertow.pipelines.rows import (
     version_columns,
 )
 from undertow.pipelines.spend_report import spend_columns
+from undertow.pipelines.step import Step
 from undertow.pipelines.window_rows import mix_columns, window_columns
 
 __all__ = ["Recorder"]

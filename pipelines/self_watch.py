@@ -25,7 +25,7 @@ from undertow.drift.windows import ClosedWindow
 from undertow.pipelines import self_conditions as conditions
 from undertow.pipelines import snapshot
 from undertow.pipelines.alert_settings import Health as HealthSettings
-from undertow.pipelines.processor import Step
+from undertow.pipelines.step import Step
 
 __all__ = ["Facts", "SelfWatch"]
 

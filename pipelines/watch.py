@@ -19,10 +19,11 @@ from undertow.drift.interaction import Interaction, Kind
 from undertow.pipelines import pins, snapshot
 from undertow.pipelines.inbox import Inbox, Taken
 from undertow.pipelines.journal import Decision, Journal
-from undertow.pipelines.processor import Processor, Step
+from undertow.pipelines.processor import Processor
 from undertow.pipelines.recorder import Recorder
 from undertow.pipelines.server import ControlError
 from undertow.pipelines.settings import Settings
+from undertow.pipelines.step import Step
 
 __all__ = ["Pages", "Watch", "ignore"]
 
@@ -131,7 +132,7 @@ class Watch:
         """
         if action not in DECISIONS:
             raise ControlError(f"'{action}' cannot be done here; use one of {', '.join(DECISIONS)}")
-        latest = self._processor.windows.latest
+        latest = self._processor.counting.windows.latest
         now = latest if math.isfinite(latest) else self._clock()
         arguments = dict(arguments)
         self._check_control(action, arguments, now)
@@ -165,8 +166,8 @@ class Watch:
         now, silence = self._clock(), self._settings.ingest.idle_tick_s
         width = self._settings.ingest.window_s
         target = (now - silence) // width * width
-        live = now - self._processor.windows.latest < self._settings.ingest.max_ahead_s + silence
-        if now - self._active_at >= silence and live and target > self._processor.windows.latest:
+        live = now - self._processor.counting.windows.latest < self._settings.ingest.max_ahead_s + silence
+        if now - self._active_at >= silence and live and target > self._processor.counting.windows.latest:
             decision = self._journal.append("tick", self._taken, positions=self._inbox.positions(), time=target)
             self._tick(decision)
 
@@ -186,7 +187,9 @@ class Watch:
 
     def _commit(self, decision: Decision) -> None:
         self._decided, self._unfinished = decision.number, decision
-        self._recorder.write(str(decision.number), self._processor.segments.groups, self._processor.versions.all())
+        self._recorder.write(
+            str(decision.number), self._processor.counting.segments.groups, self._processor.counting.versions.all()
+        )
         state = {
             "taken": self._taken,
             "decided": self._decided,

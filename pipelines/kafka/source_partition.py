@@ -29,7 +29,7 @@ from undertow.pipelines import snapshot
 from undertow.pipelines.dead_letters import DeadLetter, DeadLetters
 from undertow.pipelines.decoder import Decoder, Reject
 from undertow.pipelines.kafka.client import Message
-from undertow.pipelines.processor import Step
+from undertow.pipelines.step import Step
 
 __all__ = ["TICK", "Block", "Core", "Cut", "Output", "Saved", "SourcePartition", "Terms"]
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from undertow.drift.prices import PriceTable
 from undertow.drift.segments import Group
 from undertow.drift.signals import CATEGORIES, SIGNALS
+from undertow.pipelines.counting import Counting
 from undertow.pipelines.kafka.client import Message
 from undertow.pipelines.kafka.source_partition import TICK, Core, Cut, Output, Saved, SourcePartition, Terms
-from undertow.pipelines.processor import Processor
 from undertow.pipelines.settings import Detection, Ingest, Settings
 from undertow.pipelines.snapshot import decode, encode
 from undertow.pipelines.wire.native import NativeDecoder
@@ -35,7 +35,7 @@ class Reader:
     """A worker's view of one partition, with the core it has built."""
 
     def __init__(self, saved: bytes | None = None, emitted: int = -1) -> None:
-        self._cores: list[Processor] = []
+        self._cores: list[Counting] = []
         self.states: dict[int, bytes] = {}  # by position
         self.partition = SourcePartition(
             self._build, TERMS, NativeDecoder(), "llm.events/3", redact=str, saved=saved, emitted=emitted
@@ -55,7 +55,7 @@ class Reader:
         return self._cores[-1].segments.groups
 
     def _build(self, state: dict[str, Any] | None) -> Core:
-        self._cores.append(Processor(SETTINGS, PriceTable(), state))
+        self._cores.append(Counting(SETTINGS, PriceTable(), state))
         return self._cores[-1]
 
     def _plain(self, output: Output) -> tuple[Any, ...]:

@@ -84,9 +84,9 @@ def windows_of(processor: Processor, events: Sequence[Interaction]) -> tuple[lis
 
 def bins(processor: Processor, windows: Sequence[ClosedWindow], metric: str, segment: Any) -> Bins:
     """Return the bins of a series over these windows and the count of each."""
-    group = processor.segments.groups.index(Group("s", "", (segment,) if segment else ()))
+    group = processor.counting.segments.groups.index(Group("s", "", (segment,) if segment else ()))
     cells: Cells = merge([window.cells for window in windows])
-    mine = (cells.groups == group) & (cells.metrics == processor.catalogue.numbers[parent_of(metric)])
+    mine = (cells.groups == group) & (cells.metrics == processor.counting.catalogue.numbers[parent_of(metric)])
     return cells.bins[mine].astype(np.float64), cells.counts[mine].astype(np.float64)
 
 

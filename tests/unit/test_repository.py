@@ -32,6 +32,7 @@ from undertow.pipelines.settings import (
     Health,
     Hooks,
     Ingest,
+    Kafka,
     Link,
     OwnMetric,
     PagerDuty,
@@ -224,6 +225,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[[alerts.silences]]": Silence,
     "[[alerts.links]]": Link,
     "[store]": Store,
+    "[kafka]": Kafka,
     "[hooks]": Hooks,
     "[metrics.NAME]": OwnMetric,
     "[rules.NAME]": Rule,
@@ -247,7 +249,20 @@ def _cell(field: msgspec.structs.FieldInfo) -> str:
     return "–" if made is None else f"`{json.dumps(made)}`"
 
 
-TOP = ["ingest", "detection", "budget", "alerts", "store", "hooks", "metrics", "rules", "fleet", "embeddings", "prices"]
+TOP = [
+    "ingest",
+    "detection",
+    "budget",
+    "alerts",
+    "store",
+    "kafka",
+    "hooks",
+    "metrics",
+    "rules",
+    "fleet",
+    "embeddings",
+    "prices",
+]
 TABLES = {"Top level": TOP, "[alerts]": ["health"]}  # settings that are tables of their own
 
 
