@@ -12,7 +12,7 @@ from undertow.drift.causes import Explanation
 from undertow.drift.newcomers import Card
 from undertow.drift.phrases import Phrase
 from undertow.drift.showcase import Showcase
-from undertow.drift.verdict import Verdict
+from undertow.drift.verdict import Series, Verdict
 
 __all__ = ["Account", "Change", "ChangeKind", "Context", "Incident", "Level", "Severity", "State", "Version", "tell"]
 
@@ -80,6 +80,10 @@ def _no_account(_verdict: Verdict, _inputs_moved: float | None, _outputs_moved: 
     return None
 
 
+def _no_calls(_series: Series) -> int:
+    return 0
+
+
 def _no_levels(_service: str, _environment: str, _since: float) -> list[Level]:
     return []
 
@@ -98,11 +102,14 @@ class Context(msgspec.Struct, frozen=True):
     account
         Called with a verdict, when the inputs moved with it, and when outputs moved days before it, if they did; None
         where nothing is remembered that could explain it.
+    calls
+        Called with a series: how many calls its slice had in the last hour.
     """
 
     levels: Callable[[str, str, float], list[Level]] = _no_levels
     versions: Sequence[Version] = ()
     account: Callable[[Verdict, float | None, float | None], Account | None] = _no_account
+    calls: Callable[[Series], int] = _no_calls
 
 
 class Incident(msgspec.Struct, kw_only=True):
@@ -126,6 +133,7 @@ class Incident(msgspec.Struct, kw_only=True):
     headline: str
     verdicts: list[Verdict]
     recovered: list[str] = []  # ids of verdicts whose series is back at its baseline
+    back: float | None = None  # share of the traffic concerned that is, 0 to 1; None where that is not known
     http: list[Level] = []
     versions: list[Version] = []
     causes: list[dict[str, Any]] = []

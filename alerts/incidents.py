@@ -20,6 +20,7 @@ from undertow.alerts.incident import Change, ChangeKind, Context, Incident, Seve
 from undertow.alerts.life import acknowledge, close, is_back, news, state_of
 from undertow.alerts.ranking import about_inputs, lead, measured
 from undertow.alerts.reasons import explained
+from undertow.alerts.recovery import share_back
 from undertow.alerts.severity import severity
 from undertow.alerts.storm import Storm, StormState
 from undertow.alerts.suspects import around
@@ -382,6 +383,7 @@ def _refresh(incident: Incident, context: Context, outputs_moved: float | None) 
     )
     incident.http = context.levels(incident.service, incident.environment, incident.changed_at)
     incident.versions = around(incident, context.versions)
+    incident.back = share_back(incident, context.calls) if incident.recovered else None
     about = measured(incident.verdicts)
     account = context.account(about, _inputs_moved(incident), outputs_moved)
     if account is not None:
