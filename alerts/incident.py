@@ -1,4 +1,4 @@
-"""The incident: everything that changed together in one service, told once, with what on-call needs to act."""
+"""The incident: everything that changed together, told once, with what on-call needs to act."""
 
 from __future__ import annotations
 
@@ -115,7 +115,8 @@ class Context(msgspec.Struct, frozen=True):
 class Incident(msgspec.Struct, kw_only=True):
     """One incident. Times are event time, seconds since the epoch.
 
-    `id` is stable: a function of the verdict that opened it. `verdicts` holds the latest verdict of each series.
+    `id` is stable: a function of the verdict that opened it; `service` is the one of that verdict, though others may
+    have joined. `verdicts` holds the latest verdict of each series.
     `verdicts` hold no text of any user; causes are dicts of plain values, ranked, best first. `place`, `moved_by`,
     `words`, `shown` and `cards` tell where the change is, who moved, which phrases did, calls before and since (texts
     as the content policy allows), and what is different on new versions.
@@ -147,6 +148,10 @@ class Incident(msgspec.Struct, kw_only=True):
     resolved_at: float | None = None
     resolution: str = ""  # "recovered", "accepted", "false", "expired"
     about: str = ""  # empty: behaviour; else what is wrong with the watch itself (health.py)
+    parted: list[str] = []  # ids of incidents that services left for, as they had another cause
+    parted_from: str = ""  # id of the incident of which it was taken for a part
+    teams: dict[str, list[str]] = {}  # channel → services, where routes send them to several
+    told_to: str = ""  # the channel that reads this, where it is one of them
     summary: str = ""  # beyond the storm limit: id of the summary page that tells about this incident
     acknowledged_at: float | None = None
     acknowledged_by: str = ""
@@ -199,6 +204,7 @@ def tell(incident: Incident, kind: ChangeKind, at: float, *, silent: bool = Fals
         incident,
         verdicts=list(incident.verdicts),
         recovered=list(incident.recovered),
+        parted=list(incident.parted),
         http=list(incident.http),
         versions=list(incident.versions),
         causes=[dict(cause) for cause in incident.causes],

@@ -44,10 +44,11 @@ def acknowledge(incident: Incident, by: str, at: float, elsewhere: str = "", *, 
     `elsewhere` is the address under which they did, `quiet` says that they also closed it there: an update would open
     it anew.
     """
-    new = incident.acknowledged_at is None or (quiet and not incident.quiet)
-    if incident.acknowledged_at is None:
+    first = incident.acknowledged_at is None
+    new = first or (quiet and not incident.quiet)
+    if first:
         incident.acknowledged_at, incident.acknowledged_by = at, by
-    incident.elsewhere = elsewhere or incident.elsewhere
+    incident.elsewhere = elsewhere if first else elsewhere or incident.elsewhere
     incident.quiet = incident.quiet or quiet
     incident.state = state_of(incident)
     return new
