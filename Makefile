@@ -35,7 +35,7 @@ bench: setup  ## speed and memory
 	$(BIN)/python -m tests.bench
 
 faults: setup  ## 1,000 incidents told to a PagerDuty that fails three calls in ten, twenty times over
-	$(BIN)/python -m tests.bench.delivery --seeds 20
+	$(BIN)/python -m tests.bench.delivery --seeds 20 --jobs 4
 
 scorecard: setup  ## how good the detection is, beside what else there is: writes docs/scorecard.md
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.scorecard

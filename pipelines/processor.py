@@ -182,7 +182,7 @@ class Processor:
         return step
 
     def _context(self, verdicts: Sequence[Verdict]) -> Context:
-        return Context(self._http_levels, self._suspects(verdicts), self.evidence.account)
+        return Context(self._http_levels, self._suspects(verdicts), self.evidence.account, self.evidence.calls)
 
     def _http_levels(self, service: str, environment: str, since: float) -> list[Level]:
         """Return what classic monitoring says of the service before and since the change."""
