@@ -29,6 +29,7 @@ from undertow.pipelines import snapshot
 from undertow.pipelines.dead_letters import DeadLetter, DeadLetters
 from undertow.pipelines.decoder import Decoder, Reject
 from undertow.pipelines.kafka.client import Message
+from undertow.pipelines.kafka.machine import Saved
 from undertow.pipelines.step import Step
 
 __all__ = ["TICK", "Block", "Core", "Cut", "Output", "Saved", "SourcePartition", "Terms"]
@@ -99,13 +100,6 @@ class Block(msgspec.Struct):
     position: int
     steps: list[Step]
     letters: list[DeadLetter]
-
-
-class Saved(msgspec.Struct):
-    """What a successor builds on: everything before the position has gone in."""
-
-    position: int
-    content: bytes
 
 
 Output = Cut | Block | Saved
