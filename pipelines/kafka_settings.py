@@ -31,3 +31,6 @@ class Kafka(Section, frozen=True):
     max_message_bytes: PositiveInt = 8_388_608
     instance: str = ""  # a name of this process that survives its restart, so that a restart moves no partitions
     session_s: Positive = 6.0  # silence after which a process has lost its partitions to others
+    commit_s: Positive = 1.0  # between two commits: how much a successor reads again, and how old what is told may be
+    watchdog_s: Positive = 120.0  # work waits and nothing gets on for so long: the process ends, to be started again
+    metrics: str = ""  # host:port on which a role shows its Prometheus metrics; nowhere without it

@@ -94,6 +94,11 @@ class Producer(Protocol):
     After a `DeliveryError` it is of no more use: close it and make another.
     """
 
+    @property
+    def unacknowledged(self) -> int:
+        """Bytes of values that were sent and that the broker has not acknowledged yet."""
+        ...
+
     def send(
         self, topic: str, value: bytes | None, key: bytes | None, partition: int, headers: Sequence[Header] = ()
     ) -> None:

@@ -7,7 +7,9 @@ KafkaError
 ├── TopicError               a topic is missing or cannot work
 ├── ClientMissingError       the client library is not installed
 ├── MessageTooLargeError     more bytes than the topic takes
-└── DeliveryError            the broker did not acknowledge; sending again is safe
+├── DeliveryError            the broker did not acknowledge; sending again is safe
+├── LostStateError           what a role must go on from is no longer kept
+└── StalledError             there is work and no progress; starting again is safe
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ __all__ = [
     "CredentialsError",
     "DeliveryError",
     "KafkaError",
+    "LostStateError",
     "MessageTooLargeError",
+    "StalledError",
     "TlsError",
     "TopicError",
 ]
@@ -60,3 +64,11 @@ class MessageTooLargeError(KafkaError):
 
 class DeliveryError(KafkaError):
     """The broker did not acknowledge what was sent. Sending it again is safe: receivers know a message by its place."""
+
+
+class LostStateError(KafkaError):
+    """What a role must go on from is no longer kept: the messages behind its last state, or the state."""
+
+
+class StalledError(KafkaError):
+    """There is work and no progress. Whoever supervises the process starts it again."""

@@ -29,6 +29,7 @@ from undertow.pipelines import snapshot
 from undertow.pipelines.dead_letters import DeadLetter, DeadLetters
 from undertow.pipelines.decoder import Decoder, Reject
 from undertow.pipelines.kafka.client import Message
+from undertow.pipelines.kafka.machine import Saved
 from undertow.pipelines.step import Step
 
 __all__ = ["TICK", "Block", "Core", "Cut", "Output", "Saved", "SourcePartition", "Terms"]
@@ -101,13 +102,6 @@ class Block(msgspec.Struct):
     letters: list[DeadLetter]
 
 
-class Saved(msgspec.Struct):
-    """What a successor builds on: everything before the position has gone in."""
-
-    position: int
-    content: bytes
-
-
 Output = Cut | Block | Saved
 
 
@@ -123,7 +117,8 @@ class _State(msgspec.Struct):
     """A partition between two messages."""
 
     position: int = 0
-    boundary: int = 0  # where the block of rows begins that the next message belongs to
+    boundary: int = 0  # where the present block of rows begins
+    saved: int = -1  # position of the last state
     previous: int = -1
     latest: float = -math.inf
     saved_epoch: float = -math.inf
@@ -200,14 +195,12 @@ class SourcePartition:
             if message.offset < self._state.position:
                 self._recall(message)
                 continue
-            boundary = message.offset // self._terms.block * self._terms.block
-            if boundary > self._state.boundary:
-                self._pass(boundary, outputs)
+            self._reach(message.offset, outputs)
             moved = self._read(message)
             self._state.position = message.offset + 1
             if moved:
                 self._cut(outputs)
-        self._count()
+            self._reach(self._state.position, outputs)
         return outputs
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -249,10 +242,10 @@ class SourcePartition:
 
     def _window(self, latest: float) -> float:
         """Return the number of the first window that is open."""
-        return float(np.floor((latest - self._terms.lateness_s) / self._terms.window_s))
+        return _floor((latest - self._terms.lateness_s) / self._terms.window_s)
 
     def _epoch(self, clock: float) -> float:
-        return float(np.floor(clock / self._terms.horizon_s))
+        return _floor(clock / self._terms.horizon_s)
 
     def _mark(self, clock: float, offset: int) -> None:
         """Remember where the ids of this epoch and of the one before begin."""
@@ -273,16 +266,27 @@ class SourcePartition:
         epoch = self._epoch(self._state.latest)
         if epoch > self._state.saved_epoch:
             self._state.saved_epoch = epoch
-            self._emit(Saved(self._state.position, self._snapshot()), outputs)
+            self._save(outputs)
 
-    def _pass(self, boundary: int, outputs: list[Output]) -> None:
-        """Close the rows before a multiple of 1,024, and save the state where one is due."""
+    def _reach(self, offset: int, outputs: list[Output]) -> None:
+        """Close the rows before the last multiple of 1,024 up to an offset, and save the state where one is due.
+
+        Asked before a message and behind it: a place that was committed has then told all that lies before it.
+        """
+        boundary = offset - offset % self._terms.block
+        if boundary <= self._state.boundary:
+            return
         every = self._terms.block * self._terms.blocks_per_state
         due = boundary // every > self._state.boundary // every
         self._flush(boundary, outputs)
         self._state.position = self._state.boundary = boundary
         if due:
-            self._emit(Saved(boundary, self._snapshot()), outputs)
+            self._save(outputs)
+
+    def _save(self, outputs: list[Output]) -> None:
+        if self._state.position > self._state.saved:
+            self._state.saved = self._state.position
+            self._emit(Saved(self._state.position, self._snapshot()), outputs)
 
     def _flush(self, position: int, outputs: list[Output]) -> None:
         self._count()
@@ -302,7 +306,7 @@ class SourcePartition:
 
     def _keep(self, step: Step) -> None:
         self._closed += step.windows
-        if step.events:
+        if step.events or step.spent or step.versions:
             self._open.steps.append(step)
 
     # -- state --------------------------------------------------------------------------------------------------------
@@ -350,6 +354,11 @@ class SourcePartition:
 
 def _is_tick(message: Message) -> bool:
     return bool(message.headers) and any(name == TICK for name, _ in message.headers)
+
+
+def _floor(value: float) -> float:
+    """Return what the core's arrays do: −∞ stays, and it is not the `//` of floats, which rounds otherwise."""
+    return math.floor(value) if math.isfinite(value) else value
 
 
 def _read(saved: bytes, source: str) -> _State:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from confluent_kafka import (
@@ -201,6 +202,7 @@ class Producer:
     def __init__(self, settings: Kafka) -> None:
         self._largest = settings.max_message_bytes
         self._refused: list[LibraryError] = []
+        self._unacknowledged = 0  # bytes
         self._library = LibraryProducer(
             _connection(settings)
             | {
@@ -212,22 +214,31 @@ class Producer:
             }
         )
 
+    @property
+    def unacknowledged(self) -> int:
+        """Return the bytes on their way."""
+        self._library.poll(0)
+        return self._unacknowledged
+
     def send(
         self, topic: str, value: bytes | None, key: bytes | None, partition: int, headers: Sequence[Header] = ()
     ) -> None:
         """Queue a message."""
+        size = len(value or b"")
+        told = partial(self._told, size)
         while True:
             try:
                 self._library.produce(
-                    topic, value=value, key=key, partition=partition, headers=list(headers), on_delivery=self._told
+                    topic, value=value, key=key, partition=partition, headers=list(headers), on_delivery=told
                 )
             except BufferError:
                 self._library.poll(BACKLOG_S)
             except KafkaException as error:
                 if error.args[0].code() == LibraryError.MSG_SIZE_TOO_LARGE:
-                    raise MessageTooLargeError(topic, len(value or b""), self._largest) from error
+                    raise MessageTooLargeError(topic, size, self._largest) from error
                 raise DeliveryError(f"{topic} does not take a message: {error.args[0].str()}") from error
             else:
+                self._unacknowledged += size
                 self._library.poll(0)
                 return
 
@@ -245,7 +256,8 @@ class Producer:
         self._library.purge()
         self._library.flush(1.0)
 
-    def _told(self, error: LibraryError | None, _message: object) -> None:
+    def _told(self, size: int, error: LibraryError | None, _message: object) -> None:
+        self._unacknowledged -= size
         if error is not None:
             self._refused.append(error)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
@@ -194,6 +195,8 @@ class Producer:
     def __init__(self, settings: Kafka) -> None:
         self._largest = settings.max_message_bytes
         self._refused: list[BaseException] = []
+        self._sent = 0  # bytes
+        self._acknowledged = 0  # counted on the library's thread alone
         self._library = KafkaProducer(
             **connection(settings),
             acks="all",
@@ -205,17 +208,25 @@ class Producer:
             allow_auto_create_topics=False,
         )
 
+    @property
+    def unacknowledged(self) -> int:
+        """Return the bytes on their way."""
+        return self._sent - self._acknowledged
+
     def send(
         self, topic: str, value: bytes | None, key: bytes | None, partition: int, headers: Sequence[Header] = ()
     ) -> None:
         """Queue a message."""
+        size = len(value or b"")
         try:
             sent = self._library.send(topic, value=value, key=key, partition=partition, headers=list(headers))
         except MessageSizeTooLargeError as error:
-            raise MessageTooLargeError(topic, len(value or b""), self._largest) from error
+            raise MessageTooLargeError(topic, size, self._largest) from error
         except LibraryError as error:
             raise DeliveryError(f"{topic} does not take a message: {error}") from error
+        self._sent += size
         sent.add_errback(self._refused.append)
+        sent.add_callback(partial(self._told, size))
 
     def flush(self, wait_s: float) -> None:
         """Wait for the acknowledgements."""
@@ -231,6 +242,9 @@ class Producer:
         """Let go without waiting."""
         with suppress(KafkaTimeoutError):
             self._library.close(timeout=0)
+
+    def _told(self, size: int, _where: object) -> None:
+        self._acknowledged += size
 
 
 def _message(record: Any) -> Message:
