@@ -7,10 +7,15 @@ import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-__all__ = ["HISTORY_FACTOR", "NewerSchemaError", "migrate", "schema_text"]
+__all__ = ["HISTORY_FACTOR", "NewerSchemaError", "column_types", "migrate", "schema_text"]
 
 HISTORY_FACTOR = 12  # verdicts and incidents are small, and are kept so many times as long as events
 _TABLE_TTL = re.compile(r"EXISTS (\w+)\n(?:(?!CREATE).)*?TTL stored \+ toIntervalDay\((\d+)\)", re.DOTALL)
+_CREATED = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)\n\((.*?)\n\)", re.DOTALL)
+_COLUMN = re.compile(r"(?m)^ {4}(\w+) (.+?)(?= DEFAULT| COMMENT)")
+_CHANGED = re.compile(
+    r"ALTER TABLE (\w+) (?:ADD COLUMN IF NOT EXISTS|MODIFY COLUMN) (\w+) ((?!COMMENT).+?)(?= DEFAULT| COMMENT)"
+)
 _ENGINE_TTL = re.compile(r"TTL stored \+ toIntervalDay\((\d+)\)")
 
 
@@ -39,6 +44,20 @@ def schema_text(retention_days: int, text: str | None = None) -> str:
     shipped = text or (importlib.resources.files(__package__) / "clickhouse_schema.sql").read_text()
     filled = shipped.replace("{retention_days}", str(retention_days))
     return filled.replace("{history_days}", str(retention_days * HISTORY_FACTOR))
+
+
+def column_types(schema: str) -> dict[str, dict[str, str]]:
+    """Return the ClickHouse type of each column of each table, as the last version of the schema has them.
+
+    Examples
+    --------
+    >>> column_types(schema_text(30))["windows"]["events"]
+    'UInt32'
+    """
+    tables = {table: dict(_COLUMN.findall(columns)) for table, columns in _CREATED.findall(schema)}
+    for table, column, kind in _CHANGED.findall(schema):
+        tables[table][column] = kind
+    return tables
 
 
 def migrate(client: Client, schema: str) -> None:

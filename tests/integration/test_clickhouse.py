@@ -22,7 +22,7 @@ from undertow.pipelines.clickhouse import Store, StoreError
 from undertow.pipelines.dead_letters import DeadLetter
 from undertow.pipelines.engine import QueryError
 from undertow.pipelines.queries import QUERIES
-from undertow.pipelines.schema import schema_text
+from undertow.pipelines.schema import column_types, schema_text
 from undertow.pipelines.store_lock import Holder, StoreBusyError, holder
 
 START = 1_700_000_000.0
@@ -177,6 +177,16 @@ def test_every_column_of_every_table_says_what_it_is(store: Store) -> None:
     assert store.query("SELECT count() FROM system.tables WHERE database = 'undertow' AND comment != ''").rows == [(9,)]
 
 
+def test_the_types_read_from_the_schema_are_those_of_the_tables(store: Store) -> None:
+    listed = store.query("SELECT table, name, type FROM system.columns WHERE database = 'undertow'").rows
+    read = {
+        (table, name): kind
+        for table, columns in column_types(schema_text(30)).items()
+        for name, kind in columns.items()
+    }
+    assert read == {(table, name): kind for table, name, kind in listed}
+
+
 def test_query_binds_parameters(store: Store) -> None:
     result = store.query("SELECT {name:String} AS name, {n:UInt8} + 1 AS next", {"name": "it's\n", "n": 4})
     assert (result.columns, result.rows) == (("name", "next"), [("it's\n", 5)])
@@ -294,7 +304,7 @@ import sys
 from pathlib import Path
 from undertow.pipelines import settings
 from undertow.pipelines.clickhouse import Store, StoreError
-from undertow.pipelines.schema import schema_text
+from undertow.pipelines.schema import column_types, schema_text
 shipped = Path(sys.argv[2]).read_text()
 second = shipped + "\\n-- version: 4\\nALTER TABLE versions ADD COLUMN IF NOT EXISTS note String COMMENT 'A note';\\n"
 def opened(schema=None, days=30):
