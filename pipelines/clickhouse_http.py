@@ -96,7 +96,9 @@ class ClickHouseInterface:
         )
         answer = await run_in_threadpool(self._engine.answer, statement)
         if answer.format == "Native":
-            answer = await run_in_threadpool(_in_dialect, answer, request.query_params.get("client_protocol_version", ""))
+            answer = await run_in_threadpool(
+                _in_dialect, answer, request.query_params.get("client_protocol_version", "")
+            )
         return _success(answer, request)
 
 
