@@ -131,6 +131,9 @@ class Store(Section, frozen=True):
     url: str | None = None  # http(s)://user@host:8123/database
     password: str = ""
     password_file: str | None = None
+    cluster: Annotated[str, msgspec.Meta(pattern=r"^[\w.-]*$")] = (
+        ""  # of servers that share the tables; `url` is one of them
+    )
     listen: str = "127.0.0.1:8321"  # the loopback port of `undertow run`
     hosts: list[str] = []  # further names under which the port may be addressed, for a proxy in front; "*" for any
     retention_days: PositiveInt = 30

@@ -8,6 +8,7 @@ and the store knows it by its token.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -58,7 +59,6 @@ class Blocks:
 
     def __init__(self, largest_bytes: int) -> None:
         self._most = largest_bytes - _ENVELOPE_BYTES
-        self._types = _arrow_types()
         self._gathered: list[Block] = []
         self.shortened = 0
 
@@ -83,7 +83,7 @@ class Blocks:
         return gathered
 
     def _fitting(self, table: str, columns: Mapping[str, Column], rows: int) -> Iterator[bytes]:
-        content = encode(columns, self._types[table], table)
+        content = encode(columns, _types(table), table)
         if len(content) <= self._most:
             yield content
         elif rows > 1:
@@ -92,7 +92,7 @@ class Blocks:
             yield from self._fitting(table, {name: values[half:] for name, values in columns.items()}, rows - half)
         else:
             self.shortened += 1
-            yield encode(_shortened(columns, self._most // _TEXT_SHARE), self._types[table], table)
+            yield encode(_shortened(columns, self._most // _TEXT_SHARE), _types(table), table)
 
 
 def read(message: Message) -> Block:
@@ -109,9 +109,9 @@ def read(message: Message) -> Block:
     return Block(headers[TABLE], headers[TOKEN], message.value)
 
 
-def _arrow_types() -> dict[str, dict[str, ArrowType]]:
-    tables = column_types(schema_text(1))
-    return {table: {name: arrow_type(kind) for name, kind in columns.items()} for table, columns in tables.items()}
+@cache
+def _types(table: str) -> dict[str, ArrowType]:
+    return {name: arrow_type(kind) for name, kind in column_types(schema_text(1))[table].items()}
 
 
 def _shortened(columns: Mapping[str, Column], characters: int) -> dict[str, Column]:
