@@ -67,7 +67,7 @@ def message(change: Change) -> str:
 
 def command(incident: Incident) -> str:
     """Return the command that shows the incident with all that is known by now."""
-    return "undertow status" if incident.about else f"undertow explain {incident.id}"
+    return f"undertow explain {incident.id}"
 
 
 def heading(incident: Incident) -> str:
