@@ -1,9 +1,10 @@
 """ClickHouse's HTTP interface over the embedded engine: what curl, clickhouse-connect and Grafana speak.
 
 Understood: the statement in `query`, in the body or in both; `default_format`, `database`, bound `param_…`, settings,
-compressed bodies (`Content-Encoding`) and answers (`enable_http_compression=1`), the dialect of the Native format that
-`client_protocol_version` names; errors carry `X-ClickHouse-Exception-Code`. Not understood: sessions (each statement stands alone), external tables, and ClickHouse's
-own block compression (`compress=1`), which is refused by name.
+compressed bodies (`Content-Encoding`) and answers (`enable_http_compression=1`), the dialect of the Native format
+that `client_protocol_version` names; errors carry `X-ClickHouse-Exception-Code`. Not understood: sessions (each
+statement stands alone), external tables, and ClickHouse's own block compression (`compress=1`), which is refused by
+name.
 """
 
 from __future__ import annotations

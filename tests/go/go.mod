@@ -2,13 +2,15 @@ module undertow.test
 
 go 1.24.1
 
-require github.com/ClickHouse/clickhouse-go/v2 v2.43.0
+require (
+	github.com/ClickHouse/clickhouse-go/v2 v2.43.0
+	github.com/compose-spec/compose-go/v2 v2.16.2
+)
 
 require (
 	github.com/ClickHouse/ch-go v0.71.0 // indirect
 	github.com/andybalholm/brotli v1.2.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
-	github.com/compose-spec/compose-go/v2 v2.16.2 // indirect
 	github.com/distribution/reference v0.6.0 // indirect
 	github.com/docker/go-connections v0.6.0 // indirect
 	github.com/docker/go-units v0.5.0 // indirect
@@ -34,5 +36,3 @@ require (
 	golang.org/x/sys v0.40.0 // indirect
 	golang.org/x/text v0.14.0 // indirect
 )
-
-tool github.com/compose-spec/compose-go/v2/cmd
