@@ -21,6 +21,7 @@ from scenarios.failure_traffic import (
     real_refusal,
 )
 from scenarios.failures import (
+    added,
     attributes,
     calls,
     config,
@@ -115,13 +116,14 @@ SCENARIOS: list[Scenario] = [
         failures=[calls(lambda rng, e: longer(e, 1.04 ** days(e)), operation="answer")],
         metric="cost_per_task",
         within=4 * A_WEEK,
+        pages=4,
     ),
     Scenario(
         number=7,
         title="refusals creep, a tenth more each day",
         stream=WEEKS,
         failures=[
-            lambda rng, e: calls(refused, share=min(0.004 * 1.1 ** days(e), 1.0), operation="answer")(rng, e),
+            lambda rng, e: calls(refused, share=min(0.01 * 1.1 ** days(e), 1.0), operation="answer")(rng, e),
         ],
         metric="refusal_rate",
         within=6 * A_WEEK,
@@ -176,7 +178,7 @@ SCENARIOS: list[Scenario] = [
         stream=SUPPORT,
         failures=[
             calls(
-                rewritten(lambda value: {**value, "summary": f"Zürich: {value['summary']}"}, ensure_ascii=True),
+                rewritten(lambda value: {**value, "summary": f"Zürich: {value['summary']}"}, ascii_only=True),
                 operation="summarize",
             )
         ],
@@ -214,7 +216,7 @@ SCENARIOS: list[Scenario] = [
             calls(refused, share=0.2, prompt_version="v48"),
         ],
         later=6000,
-        says="ap-south not",
+        says="ap-south",
     ),
     Scenario(
         number=16,
@@ -383,6 +385,26 @@ SCENARIOS: list[Scenario] = [
         within=1000,
     ),
     Scenario(
+        number=34,
+        title="an evaluation runs at production scale on somebody's own key",
+        stream=SUPPORT,
+        failures=[
+            added(
+                lambda rng, e: {
+                    "input": f"{e.input} {e.input}",
+                    "input_tokens": 3 * (e.input_tokens or 0),
+                    "task": None,
+                    **attributes(e, key="ana"),
+                },
+                share=0.5,
+                operation="answer",
+            )
+        ],
+        metric="input_tokens",
+        cause="key=ana",
+        within=1500,
+    ),
+    Scenario(
         number=35,
         title="users move, the model does not",
         stream=TOPICS,
@@ -477,6 +499,7 @@ SCENARIOS: list[Scenario] = [
         failures=[looping(20, 15.0, same_search, 0.2)],
         metric="loop_rate",
         segment=("operation", "refund"),
+        cause="tool=refund_agent uses search",
         within=1500,
     ),
     Scenario(
@@ -486,6 +509,7 @@ SCENARIOS: list[Scenario] = [
         failures=[looping(20, 5.0, two_plans, 0.2)],
         metric="loop_rate",
         segment=("operation", "refund"),
+        cause="tool=refund_agent uses book",
         within=1500,
     ),
     Scenario(

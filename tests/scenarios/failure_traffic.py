@@ -37,7 +37,7 @@ Answer = Callable[[Random], dict[str, Any]]
 
 SERVING = {"eu": "eu-west-3", "us": "us-east-1", "ap-south": "ap-south-1"}
 POWER, POWER_USERS = 0.2, 8
-OLD, SCORED, SHADOWED = 0.15, 0.3, 0.3
+OLD, OWN_KEY, SCORED, SHADOWED = 0.15, 0.02, 0.3, 0.3
 
 _WATCHED = """
 [ingest]
@@ -45,7 +45,7 @@ window_s = 20
 task_idle_s = 120
 [detection]
 min_events = 600
-dimensions = ["operation", "response_model", "prompt_version", "region", "agent", "variant", "cohort", "device"]
+dimensions = ["operation", "response_model", "prompt_version", "region", "agent", "variant", "cohort", "device", "key"]
 parity = ["region", "environment"]
 [embeddings]
 source = "off"
@@ -86,7 +86,11 @@ since = 2026-03-03
 def dressed(event: Interaction, rng: Random) -> Iterator[Interaction]:
     """Yield an event of the simulator with what it leaves out: from where it was served, on which device, how good."""
     attributes = event.attributes or {}
-    known = {"serving_region": SERVING[str(attributes["region"])], "device": "old" if rng.random() < OLD else "new"}
+    known = {
+        "serving_region": SERVING[str(attributes["region"])],
+        "device": "old" if rng.random() < OLD else "new",
+        "key": "ana" if rng.random() < OWN_KEY else "production",
+    }
     user = f"power-{rng.randrange(POWER_USERS)}" if rng.random() < POWER else event.user
     event = replace(event, attributes=attributes | known, user=user, cost=None)
     yield event

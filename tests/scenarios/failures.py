@@ -16,6 +16,7 @@ from undertow.pipelines.simulator.grammar import fill, shared, topic
 
 __all__ = [
     "Failure",
+    "added",
     "applied",
     "attributes",
     "calls",
@@ -61,6 +62,17 @@ def calls(edit: Edit | Fields, share: float = 1.0, **where: Any) -> Failure:
     return failure
 
 
+def added(edit: Edit, share: float, **where: Any) -> Failure:
+    """Let a share of the answered calls come with another one, changed."""
+    changed = calls(lambda rng, event: {"id": f"{event.id}-added"} | edit(rng, event), share, **where)
+
+    def failure(rng: Random, event: Interaction) -> Iterator[Interaction]:
+        yield event
+        yield from (more for more in changed(rng, event) if more.id != event.id)
+
+    return failure
+
+
 def scores(edit: Callable[[Random, float], float], name: str, operation: str = "") -> Failure:
     """Change what scores of that name say, of one operation if it is named."""
 
@@ -100,15 +112,15 @@ def refused(rng: Random, event: Interaction) -> Fields:
     return {"output": said.strip(), "tool_calls": None}
 
 
-def rewritten(edit: Callable[[dict[str, Any]], dict[str, Any]], **written: Any) -> Edit:
-    """Return the edit of a JSON answer; `written` says how JSON is written."""
+def rewritten(edit: Callable[[dict[str, Any]], dict[str, Any]], *, ascii_only: bool = False) -> Edit:
+    """Return the edit of a JSON answer; what is no JSON stays."""
 
     def edited(_: Random, event: Interaction) -> Fields:
         try:
             value = json.loads(str(event.output))
         except ValueError:
             return {}
-        return {"output": json.dumps(edit(value), **{"ensure_ascii": False, "separators": (",", ":")} | written)}
+        return {"output": json.dumps(edit(value), ensure_ascii=ascii_only, separators=(",", ":"))}
 
     return edited
 

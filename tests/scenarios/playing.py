@@ -112,7 +112,7 @@ class Played:
     def delay(self, scenario: Scenario) -> tuple[int, float] | None:
         """Return the events and the seconds from the change until it was told."""
         first = self.first(scenario)
-        return first and (bisect_right(self.times, first.detected_at), first.detected_at - CHANGE)
+        return (bisect_right(self.times, first.detected_at), first.detected_at - CHANGE) if first else None
 
     def incident(self, scenario: Scenario) -> Incident | None:
         """Return the incident that tells of what is expected."""

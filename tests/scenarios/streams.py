@@ -18,9 +18,10 @@ from undertow.drift.interaction import Interaction
 from undertow.drift.pin import Pin
 from undertow.pipelines import snapshot
 from undertow.pipelines.prices import price_table
-from undertow.pipelines.processor import Processor, Step
+from undertow.pipelines.processor import Processor
 from undertow.pipelines.settings import Settings
 from undertow.pipelines.simulator import Planted
+from undertow.pipelines.step import Step
 
 __all__ = ["CHANGE", "DAY_S", "Calm", "Stream", "calm", "continued", "fed", "since"]
 
