@@ -10,6 +10,7 @@ the same with one partition.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -89,6 +90,12 @@ class Claims:
         epoch = self._in_force(start, end)
         said = self._said[epoch] if epoch is not None else range(self._partitions)
         return [partition for partition in range(self._partitions) if partition not in said]
+
+    def beyond(self, start: float, end: float, partitions: Sequence[int]) -> list[int]:
+        """Return which of the partitions have gone on to later claims: what is missing of theirs will not come."""
+        epoch = self._in_force(start, end)
+        later = {who for known, said in self._said.items() if epoch is not None and known > epoch for who in said}
+        return [partition for partition in partitions if partition in later]
 
     def turn(self, start: float, end: float) -> Claim:
         """Return the sum that is in force for a window, and forget the ones before it.

@@ -22,8 +22,10 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
+from undertow.alerts.incident import Version
 from undertow.drift.deduplication import Deduplication, DeduplicationState
 from undertow.drift.interaction import Interaction
+from undertow.drift.verdict import Verdict
 from undertow.drift.windows import ClosedWindow
 from undertow.pipelines import snapshot
 from undertow.pipelines.dead_letters import DeadLetter, DeadLetters
@@ -86,12 +88,16 @@ class Cut(msgspec.Struct):
         The position of the cut before; −1 for the first.
     open_from
         No event of this partition before this time is still to come, seconds since the epoch.
+    found, versions
+        What rules have found since the cut before, and what defines behaviour and was new.
     """
 
     position: int
     previous: int
     open_from: float
     windows: list[ClosedWindow]
+    found: list[Verdict] = []
+    versions: list[Version] = []
 
 
 class Block(msgspec.Struct):
