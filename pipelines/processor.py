@@ -10,24 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from undertow.alerts.incident import Context, Level, Version
+from undertow.alerts.incident import Context, Version
 from undertow.alerts.incidents import Incidents, IncidentsConfig, IncidentsState
 from undertow.alerts.incidents import build as build_incidents
 from undertow.alerts.practice import Practice, PracticeState
-from undertow.drift.findings import Findings, FindingsState
 from undertow.drift.interaction import Interaction
-from undertow.drift.monitor import Monitor, MonitorConfig
 from undertow.drift.prices import PriceTable
-from undertow.drift.segments import Group
 from undertow.drift.verdict import Verdict
 from undertow.pipelines.counting import Counters, Counting, part, unkeyed
 from undertow.pipelines.evidence import Evidence
+from undertow.pipelines.judging import Judging
 from undertow.pipelines.pins import accepted_pin
 from undertow.pipelines.redaction import Redactor
 from undertow.pipelines.settings import Settings
 from undertow.pipelines.step import Step
 
-__all__ = ["Processor", "monitor_config"]
+__all__ = ["Processor"]
 
 _VERSION_SLACK = 3600.0  # seconds before and after the change interval in which a first-seen version is a suspect
 
@@ -64,12 +62,9 @@ class Processor:
             settings.detection.topic,
             state.get("evidence"),
         )
-        self._findings = Findings(part(state, "findings", FindingsState))
-        self.monitor = Monitor(
-            monitor_config(settings), counting.segments.groups, counting.catalogue, counting.categories
-        )
-        if state:
-            self.monitor.restore(state["monitor"])
+        numbered = (counting.segments.groups, counting.catalogue, counting.categories)
+        self._judging = Judging(settings, *numbered, state or None)
+        self.monitor = self._judging.monitor
         self._incidents_config = IncidentsConfig(
             hold_s=alerts.hold_s, join_s=alerts.join_s, pages_per_hour=alerts.pages_per_hour, weights=alerts.weight
         )
@@ -156,8 +151,7 @@ class Processor:
         return {
             **self.counting.snapshot(),
             "evidence": self.evidence.snapshot(),
-            "findings": self._findings.snapshot(),
-            "monitor": self.monitor.snapshot(),
+            **self._judging.snapshot(),
             "incidents": self.incidents.snapshot(),
             "practice": self.practice.snapshot(),
         }
@@ -168,10 +162,10 @@ class Processor:
         """Let the detectors and the incidents see the windows that have closed, one by one."""
         if step.sighting is not None:
             self.evidence.observe(step.sighting)
-        self._findings.add(self.monitor.capped(verdict) for verdict in step.found)
+        self._judging.add(step.found)
         for window in step.windows:
             self.evidence.close(window)
-            found = self.monitor.observe(window) + self._findings.due(window.end)
+            found = self._judging.judge(window)
             step.verdicts += found
             context = self._context(found)
             step.changes += (
@@ -182,16 +176,7 @@ class Processor:
         return step
 
     def _context(self, verdicts: Sequence[Verdict]) -> Context:
-        return Context(self._http_levels, self._suspects(verdicts), self.evidence.account, self.evidence.calls)
-
-    def _http_levels(self, service: str, environment: str, since: float) -> list[Level]:
-        """Return what classic monitoring says of the service before and since the change."""
-        group = Group(service, environment)
-        levels = []
-        for metric, name in (("error_rate", "error_rate"), ("latency", "latency_p50")):
-            found = self.monitor.levels(group, metric, since)
-            levels.append(Level(name, found[0].value, found[1].value) if found else Level(name, None, None))
-        return levels
+        return Context(self._judging.http_levels, self._suspects(verdicts), self.evidence.account, self.evidence.calls)
 
     def _suspects(self, verdicts: Sequence[Verdict]) -> list[Version]:
         """Return the versions first seen around the changes of these verdicts and of the open incidents."""
@@ -201,20 +186,3 @@ class Processor:
         }
         seen = {version for span in sorted(spans) for version in self.counting.versions.first_seen_between(*span)}
         return [self.counting.shown(version) for version in sorted(seen)]
-
-
-def monitor_config(settings: Settings) -> MonitorConfig:
-    """Return what the settings tell the monitor."""
-    detection = settings.detection
-    return MonitorConfig(
-        false_pages_per_week=settings.budget.false_pages_per_week,
-        min_events=detection.min_events,
-        strict_events=detection.strict_events,
-        detectors=detection.detector,
-        stated=detection.stated,
-        weights=settings.budget.weight,
-        bands=detection.band,
-        page_from=detection.page_from,
-        metrics_off=detection.metrics_off,
-        parity=detection.parity,
-    )
