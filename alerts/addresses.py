@@ -52,7 +52,7 @@ class Addresses:
 
     def of(self, incident: Incident) -> str | None:
         """Return the address for an incident; None for one that is over, and for a summary page."""
-        if incident.state.is_over or not incident.verdicts:
+        if incident.state.is_over or not (incident.verdicts or incident.about):
             return None
         return self.address(incident.id, incident.opened_at)
 

@@ -80,7 +80,7 @@ class Deduplication:
         known = state.current.get(key)
         if known is None:
             state.current[key] = checksum
-            known = state.previous.get(key)
+            known = state.previous.pop(key, None)
         if known is None:
             return True
         state.duplicates += 1

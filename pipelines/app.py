@@ -87,7 +87,8 @@ class App:
             self._stop.wait(TURN_S)
             self._beat()
             if self._self_watch is not None:
-                self._self_watch.look(self._facts())
+                with self._lock:
+                    self._self_watch.look(self._facts())
             after_step()
             if going and self.watch.taken == before:
                 self._stop.wait(IDLE_WAIT_S)
@@ -135,12 +136,14 @@ class App:
         if action in SILENCING:
             return self._silencing.take(action, arguments)
         with self._lock:
-            return self.watch.control(action, arguments)
+            own = self._self_watch.control(action, arguments) if self._self_watch else None
+            return own or self.watch.control(action, arguments)
 
     def incidents(self) -> list[Incident]:
-        """Return the open incidents as they stand."""
+        """Return the open incidents as they stand, those about the watch itself included."""
         with self._lock:
-            return copy.deepcopy(list(self.processor.incidents.open))
+            own = self._self_watch.incidents if self._self_watch else []
+            return copy.deepcopy([*self.processor.incidents.open, *own])
 
     def window_age(self) -> float | None:
         """Return the seconds since the end of the last closed window, None before the first."""
@@ -229,7 +232,7 @@ def opened(
             processor.counting.catalogue,
             processor.counting.categories,
         )
-        own = _self_watch(settings, processor, pages) if follow else None
+        own = _self_watch(settings, processor, pages, recorder) if follow else None
         watch = Watch(settings, inbox, processor, recorder, pages, time.time, own.observe if own else ignore)
         dog = stack.enter_context(watchdog(settings, found))
         silencing = Silencing(pages, outbox.held, time.time)
@@ -252,13 +255,14 @@ def load_processor(
     return processor, state["positions"] if state else None
 
 
-def _self_watch(settings: Settings, processor: Processor, pages: PagerThread) -> SelfWatch:
+def _self_watch(settings: Settings, processor: Processor, pages: PagerThread, recorder: Recorder) -> SelfWatch:
     return SelfWatch(
         settings.alerts.health,
         processor.counting.catalogue,
         lambda: processor.counting.segments.groups,
         settings.ingest.allowed_lateness_s,
         pages,
+        recorder.note,
         settings.folder / "self-watch.snapshot",
         time.time,
     )

@@ -19,6 +19,7 @@ import typer
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is loaded; its matrices are too small to share out
 
 from undertow.pipelines import client
+from undertow.pipelines.cli_dashboards import dashboards
 from undertow.pipelines.cli_roles import roles
 from undertow.pipelines.settings import load
 
@@ -32,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(roles)
+app.add_typer(dashboards, name="dashboards")
 
 Config = Annotated[Path | None, typer.Option("-c", "--config", help="Settings file; ./undertow.toml when it exists.")]
 Files = Annotated[

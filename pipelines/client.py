@@ -12,7 +12,7 @@ from undertow.alerts.incident import Incident
 from undertow.alerts.text import page_text
 from undertow.dashboards.report import render_report
 from undertow.dashboards.tables import table
-from undertow.pipelines.clickhouse import QueryResult, Store, ask
+from undertow.pipelines.clickhouse import QueryResult, Store, ask, ask_server
 from undertow.pipelines.incident_report import report
 from undertow.pipelines.prices import price_table, retirements
 from undertow.pipelines.server import control_token
@@ -49,11 +49,12 @@ def port_of(settings: Settings) -> str | None:
 
 def query(settings: Settings, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
     """Answer a query from wherever the store is."""
-    url = port_of(settings) if settings.store.url is None else None
-    if url is None:
-        with Store.open(settings.store, settings.folder) as store:
-            return store.query(sql, parameters)
-    return ask(url, sql, parameters)
+    if settings.store.url:
+        return ask_server(settings.store, sql, parameters)
+    if url := port_of(settings):
+        return ask(url, sql, parameters)
+    with Store.open(settings.store, settings.folder) as store:
+        return store.query(sql, parameters)
 
 
 def as_table(result: QueryResult) -> str:

@@ -30,7 +30,7 @@ from undertow.drift.showcase import Showcase, answer_text, question_text, showca
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.topics import Asked, Topics
 from undertow.drift.values import hash_of
-from undertow.drift.verdict import Verdict
+from undertow.drift.verdict import Series, Verdict
 from undertow.drift.versions import Versions
 from undertow.drift.windows import ClosedWindow
 from undertow.pipelines.step import Sighting
@@ -155,6 +155,10 @@ class Evidence:
             self._shown(verdict, metric, phrases, text),
             [card for card in self.cards(verdict) if (card.dimension, card.value) in named],
         )
+
+    def calls(self, series: Series) -> int:
+        """Return how many calls the slice of a series had in the last hour."""
+        return self._inquiry.calls(series, self._closed_until)
 
     def limits(self) -> dict[str, int]:
         """Return how often each limit was hit, by name."""

@@ -176,7 +176,7 @@ class Processor:
         return step
 
     def _context(self, verdicts: Sequence[Verdict]) -> Context:
-        return Context(self._judging.http_levels, self._suspects(verdicts), self.evidence.account)
+        return Context(self._judging.http_levels, self._suspects(verdicts), self.evidence.account, self.evidence.calls)
 
     def _suspects(self, verdicts: Sequence[Verdict]) -> list[Version]:
         """Return the versions first seen around the changes of these verdicts and of the open incidents."""

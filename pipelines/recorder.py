@@ -6,11 +6,12 @@ changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
+from undertow.alerts.incident import Incident
 from undertow.drift.catalogue import Catalogue
 from undertow.drift.categories import Categories
 from undertow.drift.interaction import Scalar
@@ -62,12 +63,22 @@ class Recorder:
         self._tables, self._redactor, self._labels, self._user_hash = tables, redactor, labels, user_hash
         self._steps: list[Step] = []
         self._letters: list[DeadLetter] = []
+        self._incidents: list[Incident] = []
         self.rows = 0
 
     def add(self, step: Step, letters: Sequence[DeadLetter] = ()) -> None:
         """Keep what a step brought for the next block."""
         self._steps.append(step)
         self._letters += letters
+
+    def note(self, incidents: Iterable[Incident]) -> None:
+        """Keep incidents that no step brought for the next block."""
+        self._incidents += incidents
+
+    @property
+    def noted(self) -> bool:
+        """Whether incidents wait that no step brought."""
+        return bool(self._incidents)
 
     def write(self, token: str, groups: Sequence[Group], versions: Sequence[SeenVersion]) -> None:
         """Write everything gathered as one block a table, and forget it."""
@@ -77,7 +88,9 @@ class Recorder:
             "windows": window_columns(windows, groups, self._catalogue),
             "mixes": mix_columns(windows, groups, self._catalogue, self._categories),
             "verdicts": verdict_columns([verdict for step in self._steps for verdict in step.verdicts]),
-            "incidents": incident_columns([change.incident for step in self._steps for change in step.changes]),
+            "incidents": incident_columns(
+                [*(change.incident for step in self._steps for change in step.changes), *self._incidents]
+            ),
             "dead_letters": dead_letter_columns(self._letters),
             "versions": self._versions(versions),
             "spend": spend_columns([row for step in self._steps for row in step.spent]),
@@ -86,6 +99,7 @@ class Recorder:
             self.rows += self._tables.insert(table, columns, f"{table}:{token}")
         self._steps.clear()
         self._letters.clear()
+        self._incidents.clear()
 
     def _interactions(self) -> Columns:
         events = [event for step in self._steps for event in step.events]

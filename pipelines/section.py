@@ -37,6 +37,7 @@ SECRETS = frozenset(
         "routing_key",
         "secret",
         "service_urls",
+        "token",
         "webhook_secret",
         "webhook_url",
     }

@@ -45,6 +45,7 @@ __all__ = [
     "Email",
     "Embeddings",
     "Fleet",
+    "Grafana",
     "Health",
     "Hooks",
     "Ingest",
@@ -131,6 +132,9 @@ class Store(Section, frozen=True):
     url: str | None = None  # http(s)://user@host:8123/database
     password: str = ""
     password_file: str | None = None
+    cluster: Annotated[str, msgspec.Meta(pattern=r"^[\w.-]*$")] = (
+        ""  # of servers that share the tables; `url` is one of them
+    )
     listen: str = "127.0.0.1:8321"  # the loopback port of `undertow run`
     hosts: list[str] = []  # further names under which the port may be addressed, for a proxy in front; "*" for any
     retention_days: PositiveInt = 30
@@ -144,6 +148,18 @@ class Hooks(Section, frozen=True):
     url: str | None = None  # https://…: where people reach the port; pages then carry an address for their answer
     deploy_secret: str = ""  # signs deployments that are declared by webhook
     deploy_secret_file: str | None = None
+
+
+class Grafana(Section, frozen=True):
+    """Where `undertow dashboards push` puts the dashboards."""
+
+    url: str = "http://127.0.0.1:3000"
+    token: str = ""  # of a service account that may edit dashboards, and data sources if `store` is set
+    token_file: str | None = None
+    folder: str = "Undertow"
+    store: str | None = None  # http(s)://user@host:8123/database: where Grafana itself reaches the store
+    password: str = ""  # of the user in `store`
+    password_file: str | None = None
 
 
 class OwnMetric(Section, frozen=True):
@@ -209,6 +225,7 @@ class Settings(Section, frozen=True):
     store: Store = Store()
     kafka: Kafka = Kafka()
     hooks: Hooks = Hooks()
+    grafana: Grafana = Grafana()
     metrics: dict[str, OwnMetric] = {}
     rules: dict[str, Rule] = {}
     extreme_times: NotNegative = 20.0  # an answer so many times beyond the usual is told by itself; 0 turns it off

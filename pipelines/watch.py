@@ -114,7 +114,7 @@ class Watch:
         """Make everything so far durable; `step` says what may go wrong."""
         if self._unfinished is not None:
             self._commit(self._unfinished)
-        if self._taken == self._committed and not self._pending:
+        if self._taken == self._committed and not self._waits:
             self._committed_at = self._clock()
             return
         decision = self._journal.append("commit", self._taken, positions=self._inbox.positions())
@@ -183,7 +183,12 @@ class Watch:
     def _due(self) -> bool:
         waiting = self._taken - self._committed
         late = self._clock() - self._committed_at >= self._settings.store.commit_s
-        return waiting >= self._settings.store.commit_records or (late and (waiting > 0 or self._pending))
+        return waiting >= self._settings.store.commit_records or (late and (waiting > 0 or self._waits))
+
+    @property
+    def _waits(self) -> bool:
+        """Whether there is something to commit that is no record."""
+        return self._pending or self._recorder.noted
 
     def _commit(self, decision: Decision) -> None:
         self._decided, self._unfinished = decision.number, decision

@@ -5,18 +5,19 @@ and where the offset passes a multiple of a block's size. So whoever reads the p
 however often it was taken over in between, makes the same outputs at the same positions, and a receiver that knows a
 position drops the repeat. At-least-once delivery has exactly-once effect.
 
-A position is the offset behind the last message that has gone in.
+A position is the offset behind the last message that has gone in. Events are counted in the batches that lie between
+such places, so what is inside the counting is the same for every reader, too, byte for byte.
 
-What a successor needs is saved every few blocks, and once in each horizon of the deduplication: all that is counted so
-far and small. Ids are not small; they are read again from the log, from where the state says. So a takeover counts at
-most 32,768 messages again, and reads the ids of at most two horizons before them.
+What a successor needs is saved at the start, every few blocks, and once in each horizon of the deduplication: all that
+is counted so far and small. Ids are not small; they are read again from the log, from where the state says. So a
+takeover counts at most 32,768 messages again, and reads the ids of at most two horizons before them.
 """
 
 from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -129,6 +130,8 @@ class _State(msgspec.Struct):
     latest: float = -math.inf
     saved_epoch: float = -math.inf
     marks: list[_Mark] = []
+    found: list[Verdict] = []  # since the last cut
+    versions: list[Version] = []
     letters: list[Any] = []
     core: dict[str, Any] | None = None
     version: int = STATE_VERSION
@@ -166,7 +169,7 @@ class SourcePartition:
         start: int = 0,
         emitted: int = -1,
     ) -> None:
-        self._state = _read(saved, source) if saved else _State(start, start // terms.block * terms.block)
+        self._state = _read(saved, source) if saved else _State(start, start - start % terms.block)
         self._build, self._terms, self._decode, self._source = build, terms, decode, source
         self._emitted = emitted
         self._letters = DeadLetters(redact, self._state.letters)
@@ -175,7 +178,7 @@ class SourcePartition:
         self._clock = self._state.marks[0].latest if self._state.marks else -math.inf  # of recalling
         self._events: list[Interaction] = []
         self._crcs: list[int] = []
-        self._open = Block(0, [], [])
+        self._block = Block(0, [], [])
         self._closed: list[ClosedWindow] = []
 
     @property
@@ -194,32 +197,37 @@ class SourcePartition:
         """The largest event time so far."""
         return self._state.latest
 
-    def take(self, messages: Sequence[Message]) -> list[Output]:
-        """Count messages in their order and return what they bring; those counted before are passed over."""
-        outputs: list[Output] = []
+    def take(self, messages: Sequence[Message]) -> Iterator[Output]:
+        """Count messages in their order and yield what they bring; those counted before are passed over.
+
+        While an output is looked at the counting stands at its position. All of them must be taken.
+        """
+        if self._state.saved < 0:
+            yield from self._save()
         for message in messages:
             if message.offset < self._state.position:
                 self._recall(message)
                 continue
-            self._reach(message.offset, outputs)
+            if message.offset >= self._boundary_ahead:
+                yield from self._reach(message.offset)
             moved = self._read(message)
             self._state.position = message.offset + 1
             if moved:
-                self._cut(outputs)
-            self._reach(self._state.position, outputs)
-        return outputs
+                yield from self._cut()
+            if self._state.position >= self._boundary_ahead:
+                yield from self._reach(self._state.position)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def _read(self, message: Message) -> bool:
         """Take one message in; return whether the watermark has passed the end of a window."""
         if _is_tick(message):
-            return self._tick(self._told(message))
+            return self._tick(self._time_of(message))
         raw = message.value or b""
         event = self._judge(message, raw)
         if isinstance(event, Reject):
             letter = self._letters.judge(self._source, 0, message.offset, event, raw)
-            self._open.letters += [letter] if letter else []
+            self._block.letters += [letter] if letter else []
             return False
         self._events.append(event)
         self._crcs.append(zlib.crc32(raw))
@@ -263,47 +271,49 @@ class SourcePartition:
 
     # -- cutting ------------------------------------------------------------------------------------------------------
 
-    def _cut(self, outputs: list[Output]) -> None:
-        self._flush(self._state.position, outputs)
-        open_from = self._window(self._state.latest) * self._terms.window_s
-        cut = Cut(self._state.position, self._state.previous, open_from, self._closed)
-        self._state.previous, self._closed = self._state.position, []
-        self._emit(cut, outputs)
-        epoch = self._epoch(self._state.latest)
-        if epoch > self._state.saved_epoch:
-            self._state.saved_epoch = epoch
-            self._save(outputs)
+    @property
+    def _boundary_ahead(self) -> int:
+        """Where the next block of rows begins: a multiple of 1,024."""
+        return self._state.boundary + self._terms.block
 
-    def _reach(self, offset: int, outputs: list[Output]) -> None:
+    def _cut(self) -> Iterator[Output]:
+        yield from self._flush(self._state.position)
+        state, open_from = self._state, self._window(self._state.latest) * self._terms.window_s
+        cut = Cut(state.position, state.previous, open_from, self._closed, state.found, state.versions)
+        state.previous, self._closed, state.found, state.versions = state.position, [], [], []
+        yield from self._told(cut)
+        epoch = self._epoch(state.latest)
+        if epoch > state.saved_epoch:
+            state.saved_epoch = epoch
+            yield from self._save()
+
+    def _reach(self, offset: int) -> Iterator[Output]:
         """Close the rows before the last multiple of 1,024 up to an offset, and save the state where one is due.
 
         Asked before a message and behind it: a place that was committed has then told all that lies before it.
         """
-        boundary = offset - offset % self._terms.block
-        if boundary <= self._state.boundary:
-            return
-        every = self._terms.block * self._terms.blocks_per_state
+        boundary, every = offset - offset % self._terms.block, self._terms.block * self._terms.blocks_per_state
         due = boundary // every > self._state.boundary // every
-        self._flush(boundary, outputs)
+        yield from self._flush(boundary)
         self._state.position = self._state.boundary = boundary
         if due:
-            self._save(outputs)
+            yield from self._save()
 
-    def _save(self, outputs: list[Output]) -> None:
+    def _save(self) -> Iterator[Output]:
         if self._state.position > self._state.saved:
             self._state.saved = self._state.position
-            self._emit(Saved(self._state.position, self._snapshot()), outputs)
+            yield from self._told(Saved(self._state.position, self._snapshot()))
 
-    def _flush(self, position: int, outputs: list[Output]) -> None:
+    def _flush(self, position: int) -> Iterator[Output]:
         self._count()
-        block, self._open = self._open, Block(0, [], [])
+        block, self._block = self._block, Block(0, [], [])
         block.position = position
         if block.steps or block.letters:
-            self._emit(block, outputs)
+            yield from self._told(block)
 
-    def _emit(self, output: Output, outputs: list[Output]) -> None:
+    def _told(self, output: Output) -> Iterator[Output]:
         if output.position > self._emitted:
-            outputs.append(output)
+            yield output
 
     def _count(self) -> None:
         if self._events:
@@ -312,8 +322,10 @@ class SourcePartition:
 
     def _keep(self, step: Step) -> None:
         self._closed += step.windows
+        self._state.found += step.found
+        self._state.versions += step.versions
         if step.events or step.spent or step.versions:
-            self._open.steps.append(step)
+            self._block.steps.append(step)
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -329,7 +341,7 @@ class SourcePartition:
         if self._core is not None:
             return
         if _is_tick(message):
-            self._clock = max(self._clock, self._told(message))
+            self._clock = max(self._clock, self._time_of(message))
             return
         raw = message.value or b""
         event = self._judge(message, raw)
@@ -349,7 +361,7 @@ class SourcePartition:
             self._recalled = Deduplication(self._terms.horizon_s)
         return self._core
 
-    def _told(self, message: Message) -> float:
+    def _time_of(self, message: Message) -> float:
         """Return the time that a tick tells; −∞ for one that is no time, or ahead of its arrival."""
         try:
             time = float(message.value or b"")
@@ -364,7 +376,7 @@ def _is_tick(message: Message) -> bool:
 
 def _floor(value: float) -> float:
     """Return what the core's arrays do: −∞ stays, and it is not the `//` of floats, which rounds otherwise."""
-    return math.floor(value) if math.isfinite(value) else value
+    return float(math.floor(value)) if math.isfinite(value) else value
 
 
 def _read(saved: bytes, source: str) -> _State:

@@ -1,391 +1,704 @@
-"""Ways in which LLM applications failed while HTTP stayed green, as traffic before and after, and what each moves."""
+"""Ways in which LLM applications failed while HTTP stayed green: what happens, and what is expected to be told of it.
+
+One table; `playing.py` plays it, `make scenarios` measures it, `docs/scenarios.md` shows what came of it. The numbers
+are those of the list of failure modes. Bounds are what on-call would accept, in events of the whole stream.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec.structs import replace
 from scenarios.failure_traffic import (
-    DETAILS,
-    REFUSAL,
-    Make,
-    always,
-    answers,
-    bare,
-    but,
-    call,
-    circling,
-    ended,
-    formed,
-    labelled,
-    scored,
-    some,
-    summary,
-    tasks,
-    tools,
+    ASSISTANT,
+    PRICED,
+    QUERIES,
+    SUPPORT,
+    TOPICS,
+    TRIAGE,
+    WEEKS,
+    WORDLESS,
+    asked,
+    june,
+    real_refusal,
 )
+from scenarios.failures import (
+    added,
+    attributes,
+    calls,
+    config,
+    days,
+    limited,
+    longer,
+    looping,
+    nested,
+    refused,
+    relabelled,
+    renamed,
+    rewritten,
+    same_search,
+    scores,
+    two_plans,
+)
+from scenarios.playing import Scenario
 
-__all__ = ["ELSEWHERE", "MODES", "Mode"]
+from undertow.drift.interaction import Kind
 
-Slice = tuple[str, str]
+__all__ = ["SCENARIOS"]
 
+NEWER = "claude-haiku-4-5-20260114"
+HAIKU = "claude-haiku-4-5-20251001"
+A_WEEK = 7 * 400  # events of `WEEKS`
 
-@dataclass(frozen=True)
-class Mode:
-    """A failure mode.
-
-    Parameters
-    ----------
-    number
-        Its number in the list of failure modes; 0 for one that every list has.
-    metric, direction, segment
-        What moves, which way (up, down, shift), and in which slice; the whole service where none is given.
-    control, control_segment
-        What does not move.
-    told
-        The kind of verdict it ends in, where the whole way is played; empty where only the measures are.
-    calls
-        Calls after the change when the whole way is played.
-    """
-
-    number: int
-    title: str
-    before: Make
-    after: Make
-    metric: str
-    direction: str
-    segment: Slice | None = None
-    control: str = "error_rate"
-    control_segment: Slice | None = None
-    told: str = ""
-    calls: int = 1000
-
-    @property
-    def id(self) -> str:
-        """Its name in the list of tests."""
-        return f"{self.number}: {self.title} [{self.metric}]"
-
-
-MODES: list[Mode] = [
-    Mode(
-        0,
-        "a prompt that grew leaves no room for the answer",
-        some(0.01, always(finish_reason="length")),
-        some(0.1, always(finish_reason="length")),
-        "truncation_rate",
-        "up",
-        control="refusal_rate",
-        told="page",
+SCENARIOS: list[Scenario] = [
+    Scenario(
+        number=2,
+        title="context, model and accuracy change in one window",
+        stream=SUPPORT,
+        failures=[
+            calls(
+                lambda rng, e: {
+                    "input_tokens": 4 * (e.input_tokens or 0),
+                    "response_model": NEWER,
+                    **config(e, context="32k"),
+                },
+                operation="answer",
+            ),
+            scores(lambda rng, value: value * (rng.random() > 0.09), "passed"),
+        ],
+        metric="input_tokens",
+        segment=("operation", "answer"),
+        cause="config.context=32k",
+        says="cannot separate",
+        within=1000,
     ),
-    Mode(0, "a tool behind the model fails", tools(0.01), tools(0.15), "tool_error_rate", "up", told="page"),
-    Mode(
-        4,
-        "each region has a cache of its own",
-        call,
-        some(1.0, lambda rng, f: {"cached_tokens": f["cached_tokens"] // 3}, region="eu"),
-        "cached_token_share",
-        "down",
-        ("region", "eu"),
-        "cached_token_share",
-        ("region", "us"),
-        told="page",
+    Scenario(
+        number=3,
+        title="a new region answers otherwise than the others from its first call on",
+        stream=SUPPORT,
+        failures=[
+            calls(lambda rng, e: attributes(e, region="eu-north"), share=0.7, region="eu"),
+            calls({"finish_reason": "length"}, share=0.08, region="eu-north"),
+        ],
+        metric="truncation_rate",
+        segment=("region", "eu-north"),
+        within=6000,
     ),
-    Mode(
-        5,
-        "a retry sends a European's data through Virginia",
-        bare(attributes={"region": "eu", "serving_region": "eu-west-3"}),
-        some(0.05, always(attributes={"region": "eu", "serving_region": "us-east-1"})),
-        "rule.residency",
-        "up",
-        told="page",
+    Scenario(
+        number=4,
+        title="each region has a cache of its own",
+        stream=SUPPORT,
+        failures=[calls(lambda rng, e: {"cached_tokens": (e.cached_tokens or 0) // 3}, region="eu")],
+        metric="cached_token_share",
+        segment=("region", "eu"),
+        within=1000,
     ),
-    Mode(
-        10,
-        "a topic that nobody planned for arrives",
-        call,
-        some(0.3, always(input="What customs duty does a violin from Japan pay, and who files the declaration?")),
-        "input_centroid",
-        "shift",
-        control="output_centroid",
+    Scenario(
+        number=4,
+        title="each region has a cache of its own, in a log without texts",
+        stream=WORDLESS,
+        failures=[calls(lambda rng, e: {"cached_tokens": (e.cached_tokens or 0) // 3}, region="eu")],
+        metric="cached_token_share",
+        segment=("region", "eu"),
+        within=1000,
+    ),
+    Scenario(
+        number=5,
+        title="a retry sends a European's data through Virginia",
+        stream=SUPPORT,
+        failures=[calls(lambda rng, e: attributes(e, serving_region="us-east-1"), share=0.05, region="eu")],
+        metric="rule.residency",
+        segment=("region", "eu"),
+        within=250,
+    ),
+    Scenario(
+        number=6,
+        title="chattier answers add up, 4 % a day",
+        stream=WEEKS,
+        failures=[calls(lambda rng, e: longer(e, 1.04 ** days(e)), operation="answer")],
+        metric="cost_per_task",
+        within=4 * A_WEEK,
+        pages=4,
+    ),
+    Scenario(
+        number=7,
+        title="refusals creep, a tenth more each day",
+        stream=WEEKS,
+        failures=[
+            lambda rng, e: calls(refused, share=min(0.01 * 1.1 ** days(e), 1.0), operation="answer")(rng, e),
+        ],
+        metric="refusal_rate",
+        within=6 * A_WEEK,
+    ),
+    Scenario(
+        number=8,
+        title="the cache holds 4 % less each day",
+        stream=WEEKS,
+        failures=[calls(lambda rng, e: {"cached_tokens": int((e.cached_tokens or 0) * 0.96 ** days(e))})],
+        metric="cached_token_share",
+        within=4 * A_WEEK,
+    ),
+    Scenario(
+        number=10,
+        title="a quarter of the questions is about travel",
+        stream=QUERIES,
+        failures=[calls(lambda rng, e: asked(rng, ("travel",)), share=0.25)],
+        metric="input_centroid",
         told="notice",
+        within=1000,
+        real="clinc150",
     ),
-    Mode(
-        12,
-        "a minor version adds a paragraph",
-        call,
-        answers(lambda rng, text: f"{text}\n\nIn short: {rng.choice(DETAILS)}"),
-        "output_format",
-        "shift",
-        control="input_length",
+    Scenario(
+        number=11,
+        title="a category of traffic is misread, until a hot fix",
+        stream=TRIAGE,
+        failures=[calls(relabelled("billing", "shipping"))],
+        metric="label_mix",
+        within=1500,
+        ends_after=2000,
+        later=8000,
+        recovers=True,
     ),
-    Mode(
-        12,
-        "a minor version adds a paragraph",
-        call,
-        answers(lambda rng, text: f"{text}\n\nIn short: {rng.choice(DETAILS)}"),
-        "output_length",
-        "up",
-        control="refusal_rate",
+    Scenario(
+        number=12,
+        title="a minor version adds a paragraph",
+        stream=SUPPORT,
+        failures=[
+            calls(
+                lambda rng, e: {"output": f"{e.output}\n\nIn short: {str(e.output)[:200]}", "response_model": NEWER},
+                response_model=HAIKU,
+            )
+        ],
+        metric="output_length",
+        segment=("operation", "answer"),
+        cause=f"response_model={NEWER}",
+        within=1500,
     ),
-    Mode(
-        13,
-        "an extractor now escapes what it used to leave alone",
-        summary("summary"),
-        summary("summary", ascii_only=True),
-        "output_format",
-        "shift",
-        control="output_structure",
+    Scenario(
+        number=13,
+        title="an extractor escapes what it used to leave alone",
+        stream=SUPPORT,
+        failures=[
+            calls(
+                rewritten(lambda value: {**value, "summary": f"Zürich: {value['summary']}"}, ascii_only=True),
+                operation="summarize",
+            )
+        ],
+        metric="output_format",
+        segment=("operation", "summarize"),
+        within=1000,
     ),
-    Mode(
-        14,
-        "an agent hits its ceiling on tasks that took three calls",
-        tasks(runaway=False),
-        tasks(runaway=True),
-        "calls_per_task.high",
-        "up",
+    Scenario(
+        number=14,
+        title="an agent runs into its ceiling on tasks that took three calls",
+        stream=SUPPORT,
+        failures=[
+            calls({"prompt_version": "v9"}, operation="refund"),
+            looping(20, 1.0, lambda e, n: {"output": f"{e.output} ({n})"}, 0.1, Kind.CALL, prompt_version="v9"),
+        ],
+        metric="calls_per_task.high",
+        cause="prompt_version=v9",
+        within=6000,
     ),
-    Mode(
-        18,
-        "production keeps refusing to book",
-        call,
-        some(0.4, always(output=REFUSAL), operation="book"),
-        "refusal_rate",
-        "up",
-        ("operation", "book"),
-        "refusal_rate",
-        ("operation", "search"),
+    Scenario(
+        number=15,
+        title="a rollback leaves one region behind",
+        stream=SUPPORT,
+        failures=[
+            calls({"prompt_version": "v48"}, operation="answer"),
+            calls(refused, share=0.2, prompt_version="v48"),
+        ],
+        metric="refusal_rate",
+        segment=("operation", "answer"),
+        cause="prompt_version=v48",
+        within=1000,
+        ends_after=2500,
+        then=[
+            calls({"prompt_version": "v48"}, operation="answer", region="ap-south"),
+            calls(refused, share=0.2, prompt_version="v48"),
+        ],
+        later=6000,
+        says="ap-south",
     ),
-    Mode(
-        19,
-        "a flag makes answers evasive",
-        call,
-        some(
-            0.3,
-            lambda rng, f: {
-                "output": f"I can't give legal advice. However, here are some general points:\n{f['output']}"
-            },
-            variant="b",
-        ),
-        "partial_refusal_rate",
-        "up",
-        ("variant", "b"),
-        "partial_refusal_rate",
-        ("variant", "a"),
+    Scenario(
+        number=16,
+        title="quality falls on old devices",
+        stream=SUPPORT,
+        failures=[calls({"finish_reason": "length"}, share=0.15, device="old")],
+        metric="truncation_rate",
+        segment=("device", "old"),
+        within=2500,
     ),
-    Mode(
-        20,
-        "a canary writes exec_summary in place of summary",
-        summary("summary"),
-        summary("exec_summary"),
-        "output_structure",
-        "shift",
-        control="output_format",
-        told="page",
+    Scenario(
+        number=17,
+        title="a rollout pauses at two thirds of one region: 3 points more schema errors there",
+        stream=TRIAGE,
+        planted="regional_skew",
+        metric="schema_violation_rate",
+        segment=("region", "ap-south"),
+        cause="prompt_version=v13",
+        within=8000,
     ),
-    Mode(
-        23,
-        "satisfaction falls over a weekend",
-        scored("satisfaction", 0.9, about=True),
-        scored("satisfaction", 0.74, about=True),
-        "score.satisfaction",
-        "down",
-        control="output_length",
+    Scenario(
+        number=18,
+        title="production runs on a prompt that nobody declared, and refuses",
+        stream=SUPPORT,
+        failures=[
+            calls({"prompt_version": "v8-hotfix"}, operation="refund"),
+            calls(refused, share=0.4, prompt_version="v8-hotfix"),
+        ],
+        metric="refusal_rate",
+        segment=("operation", "refund"),
+        cause="prompt_version=v8-hotfix",
+        within=500,
     ),
-    Mode(
-        24,
-        "the provider's alias points to another snapshot, which flatters",
-        call,
-        answers(lambda rng, text: f"What a brilliant and insightful thing to ask, you are amazing! {text}"),
-        "output_centroid",
-        "shift",
-        control="input_centroid",
+    Scenario(
+        number=19,
+        title="a flag makes half of the answers terse",
+        stream=SUPPORT,
+        failures=[calls(lambda rng, e: longer(e, 0.6) | config(e, variant="b"), share=0.5, operation="answer")],
+        metric="output_length",
+        segment=("operation", "answer"),
+        cause="config.variant=b",
+        within=1500,
     ),
-    Mode(
-        24,
-        "the provider's alias points to another snapshot, which is terse",
-        call,
-        but(lambda rng, f: {"output": f["output"][:60], "response_model": "house-large-0615"}),
-        "output_length",
-        "down",
-        control="input_length",
-        told="page",
+    Scenario(
+        number=20,
+        title="a canary writes exec_summary in place of summary",
+        stream=SUPPORT,
+        planted="key_rename",
+        metric="output_structure",
+        segment=("operation", "summarize"),
+        cause="config.variant=canary",
+        within=1500,
     ),
-    Mode(
-        26,
-        "agents ask each other back and forth on one task",
-        tasks(runaway=False),
-        tasks(runaway=True),
-        "cost_per_task",
-        "up",
-        control="output_length",
+    Scenario(
+        number=24,
+        title="the provider's alias points to another snapshot",
+        stream=SUPPORT,
+        planted="silent_model_swap",
+        metric="output_length",
+        segment=("operation", "answer"),
+        cause=f"response_model={NEWER}",
+        says="no change on your side",
+        within=1000,
     ),
-    Mode(
-        28,
-        "'clean JSON' in place of 'strictly valid JSON'",
-        labelled(0.003),
-        labelled(0.11),
-        "schema_violation_rate",
-        "up",
+    Scenario(
+        number=24,
+        title="the provider's model flatters, under the same name",
+        stream=TOPICS,
+        failures=[
+            calls(
+                lambda rng, e: {"output": f"What a brilliant and insightful thing to ask, you are amazing! {e.output}"},
+                operation="answer",
+            )
+        ],
+        metric="output_centroid",
+        segment=("operation", "answer"),
+        says="no change on your side",
+        within=1000,
     ),
-    Mode(
-        39,
-        "the ops agent refuses the failover that is documented",
-        call,
-        some(0.5, always(output=REFUSAL), agent="ops"),
-        "refusal_rate",
-        "up",
-        ("agent", "ops"),
-        "refusal_rate",
-        ("agent", "desk"),
+    Scenario(
+        number=24,
+        title="GPT-3.5 of June 2023 answers in place of that of March",
+        stream=ASSISTANT,
+        failures=[calls(lambda rng, e: june(rng))],
+        metric="output_length",
+        says="no change on your side",
+        within=1500,
+        real="llmdrift",
     ),
-    Mode(
-        41,
-        "the same search with other punctuation",
-        circling(0.0),
-        circling(0.2),
-        "loop_rate",
-        "up",
-        control="tool_error_rate",
-        told="page",
+    Scenario(
+        number=25,
+        title="four artifacts roll out by themselves",
+        stream=SUPPORT,
+        failures=[
+            calls({"prompt_version": "v48"}, share=0.5, operation="answer"),
+            calls({"response_model": NEWER}, share=0.5, response_model=HAIKU),
+            calls(lambda rng, e: config(e, tools="t8"), share=0.5, operation="answer"),
+            calls(lambda rng, e: config(e, context="32k"), share=0.5, operation="answer"),
+        ],
+        metric="config_mix",
+        told="notice",
+        within=500,
     ),
-    Mode(
-        44,
-        "a plan of a million tokens",
-        bare(operation="answer"),
-        but(
-            lambda rng, f: {
-                "operation": "answer",
-                "output_tokens": 1_000_000 if rng.random() < 0.03 else f["output_tokens"],
-            }
-        ),
-        "rule.extreme_output_tokens",
-        "up",
-        told="page",
+    Scenario(
+        number=26,
+        title="two agents ask each other in circles",
+        stream=SUPPORT,
+        planted="agent_ping_pong",
+        metric="loop_rate",
+        segment=("operation", "refund"),
+        cause="config.tools=t8",
+        within=1500,
     ),
-    Mode(
-        46,
-        "answers switch to the language of new users",
-        call,
-        some(0.15, always(input="注文をキャンセルしたいのですが", output="ご注文は発送前でしたらキャンセルできます。")),
-        "output_format",
-        "shift",
-        told="page",
+    Scenario(
+        number=27,
+        title="one sentence in the prompt changes the labels",
+        stream=TRIAGE,
+        failures=[calls({"prompt_version": "v14"}), calls(relabelled("shipping", "returns"))],
+        metric="label_mix",
+        cause="prompt_version=v14",
+        within=1500,
     ),
-    Mode(
-        47, "a delimiter that users paste", ended(0.0), ended(1 / 30), "output_length.low", "up", control="refusal_rate"
+    Scenario(
+        number=28,
+        title="'clean JSON' in place of 'strictly valid JSON': errors 0.3 % → 11 %",
+        stream=TRIAGE,
+        planted="schema_slip",
+        metric="schema_violation_rate",
+        cause="prompt_version=v14",
+        within=500,
     ),
-    Mode(
-        47,
-        "a delimiter that users paste ends one answer in 30",
-        ended(0.0),
-        ended(1 / 30),
-        "stop_sequence_rate",
-        "up",
-        control="refusal_rate",
-        told="page",
+    Scenario(
+        number=29,
+        title="25 steps in 400 ms hide a circle in a flat trace",
+        stream=SUPPORT,
+        failures=[nested(0.2)],
+        metric="loop_rate",
+        segment=("operation", "refund"),
+        within=1500,
     ),
-    Mode(
-        51,
-        "some calls stall, the median stays",
-        call,
-        some(0.08, lambda rng, f: {"latency": f["latency"] * 35}),
-        "latency.high",
-        "up",
-        control="output_tokens",
+    Scenario(
+        number=32,
+        title="a migration loses 4 % of what worked",
+        stream=TRIAGE,
+        failures=[
+            calls({"response_model": "gemini-3-flash-lite"}),
+            calls({"output": '{"category":"other"}'}, share=0.04),
+        ],
+        metric="schema_violation_rate",
+        cause="response_model=gemini-3-flash-lite",
+        within=2000,
     ),
-    Mode(
-        53,
-        "never show a card number, said the prompt",
-        answers(lambda rng, text: f"{text} Your order is 4111 8812."),
-        some(0.05, always(output="Your card 4111 1111 1111 1111 was charged.")),
-        "rule.card_number",
-        "up",
-        told="page",
+    Scenario(
+        number=33,
+        title="a shared prompt breaks form, tools, tone and latency at once",
+        stream=SUPPORT,
+        failures=[
+            calls({"prompt_version": "shared-v2"}),
+            calls(lambda rng, e: {"latency": 1.5 * (e.latency or 0.0)}),
+            calls(lambda rng, e: {"reasoning_tokens": 2 * (e.reasoning_tokens or 0)}, operation="refund"),
+            calls(lambda rng, e: {"output": f"Great question!\n\n{e.output}"}, operation="answer"),
+            calls({"tool_calls": None, "finish_reason": "stop"}, share=0.5, operation="refund"),
+        ],
+        metric="latency",
+        cause="prompt_version=shared-v2",
+        within=1000,
     ),
-    Mode(
-        56,
-        "a model is switched off",
-        call,
-        some(0.3, always(output=None, http_status=404, error="model_not_found", finish_reason=None)),
-        "error_rate",
-        "up",
-        control="refusal_rate",
+    Scenario(
+        number=34,
+        title="an evaluation runs at production scale on somebody's own key",
+        stream=SUPPORT,
+        failures=[
+            added(
+                lambda rng, e: {
+                    "input": f"{e.input} {e.input}",
+                    "input_tokens": 3 * (e.input_tokens or 0),
+                    "task": None,
+                    **attributes(e, key="ana"),
+                },
+                share=0.5,
+                operation="answer",
+            )
+        ],
+        metric="input_tokens",
+        cause="key=ana",
+        within=1500,
     ),
-    Mode(
-        58,
-        "the provider raises its price",
-        bare(response_model="dearer"),
-        bare(response_model="dearer"),
-        "cost_per_task",
-        "up",
-        control="output_tokens",
+    Scenario(
+        number=35,
+        title="users move, the model does not",
+        stream=TOPICS,
+        planted="new_user_topic",
+        metric="input_length",
+        says="what users ask has moved",
+        within=4000,
     ),
-    Mode(
-        60,
-        "it lectures those who use it most",
-        formed(0.0),
-        formed(0.6),
-        "output_format",
-        "shift",
-        ("cohort", "heavy"),
-        "output_format",
-        ("cohort", "regular"),
+    Scenario(
+        number=36,
+        title="a new prompt gets its card",
+        stream=SUPPORT,
+        planted="chatty_prompt",
+        metric="output_tokens",
+        segment=("operation", "answer"),
+        cause="prompt_version=v49",
+        says="prompt_version=v49, new since",
+        within=1000,
     ),
-    Mode(
-        63,
-        "status became current_state",
-        summary("status"),
-        summary("current_state"),
-        "output_structure",
-        "shift",
-        control="output_format",
+    Scenario(
+        number=37,
+        title="a model in the shadow categorises 4 % otherwise",
+        stream=TRIAGE,
+        failures=[
+            lambda rng, e: [
+                replace(e, label="other" if e.label == "billing" else "billing")
+                if e.shadow_of and rng.random() < 0.04
+                else e
+            ]
+        ],
+        metric="disagreement_rate",
+        within=4000,
     ),
-    Mode(
-        63,
-        "completed orders drop",
-        scored("orders_completed", 12.0, about=False),
-        scored("orders_completed", 11.0, about=False),
-        "score.orders_completed",
-        "down",
-        control="output_length",
+    Scenario(
+        number=38,
+        title="the aggregate improves, the hard cases get worse",
+        stream=SUPPORT,
+        failures=[
+            calls({"response_model": NEWER}, response_model=HAIKU),
+            calls({"response_model": "claude-sonnet-4-6"}, operation="refund"),
+            scores(lambda rng, value: max(value, float(rng.random() < 0.5)), "passed", "answer"),
+            scores(lambda rng, value: value * (rng.random() < 0.6), "passed", "refund"),
+        ],
+        metric="score.passed",
+        segment=("operation", "refund"),
+        cause="response_model=claude-sonnet-4-6",
+        within=8000,
+    ),
+    Scenario(
+        number=39,
+        title="the ops agent refuses what is documented",
+        stream=SUPPORT,
+        failures=[calls(refused, share=0.6, agent="refund_agent")],
+        metric="refusal_rate",
+        segment=("agent", "refund_agent"),
+        within=500,
+    ),
+    Scenario(
+        number=39,
+        title="the ops agent refuses, in the words of GPT-4",
+        stream=SUPPORT,
+        failures=[calls(real_refusal, share=0.3, agent="refund_agent")],
+        metric="refusal_rate",
+        segment=("agent", "refund_agent"),
+        within=500,
+        real="xstest",
+    ),
+    Scenario(
+        number=40,
+        title="a fallback that was never exercised takes over",
+        stream=SUPPORT,
+        failures=[calls({"response_model": "gpt-4.1-mini-2025-04-14"}, share=0.3, model="claude-haiku-4-5")],
+        metric="fallback_rate",
+        segment=("operation", "answer"),
+        cause="response_model=gpt-4.1-mini-2025-04-14",
+        within=500,
+    ),
+    Scenario(
+        number=40,
+        title="a fallback takes over, in a log without texts",
+        stream=WORDLESS,
+        failures=[calls({"response_model": "gpt-4.1-mini-2025-04-14"}, share=0.3, model="claude-haiku-4-5")],
+        metric="fallback_rate",
+        segment=("operation", "answer"),
+        cause="response_model=gpt-4.1-mini-2025-04-14",
+        within=500,
+    ),
+    Scenario(
+        number=41,
+        title="the same search with other punctuation",
+        stream=SUPPORT,
+        failures=[looping(20, 15.0, same_search, 0.2)],
+        metric="loop_rate",
+        segment=("operation", "refund"),
+        cause="tool=refund_agent uses search",
+        within=1500,
+    ),
+    Scenario(
+        number=42,
+        title="an agent swings between two plans",
+        stream=SUPPORT,
+        failures=[looping(20, 5.0, two_plans, 0.2)],
+        metric="loop_rate",
+        segment=("operation", "refund"),
+        cause="tool=refund_agent uses book",
+        within=1500,
+    ),
+    Scenario(
+        number=43,
+        title="a 429 is retried every 200 ms until morning",
+        stream=SUPPORT,
+        failures=[looping(60, 0.2, limited, 0.01, Kind.CALL, operation="answer")],
+        metric="loop_rate",
+        segment=("operation", "answer"),
+        within=1000,
+    ),
+    Scenario(
+        number=44,
+        title="a plan of a million tokens",
+        stream=SUPPORT,
+        failures=[calls({"output_tokens": 1_000_000}, share=1 / 200, operation="answer")],
+        metric="rule.extreme_output_tokens",
+        segment=("operation", "answer"),
+        within=1000,
+    ),
+    Scenario(
+        number=46,
+        title="a language that nobody tested",
+        stream=TOPICS,
+        failures=[
+            calls(
+                {
+                    "input": "注文をキャンセルしたいのですが、どうすればよいですか",
+                    "output": "ご注文は発送前でしたらキャンセルできます。",
+                },
+                share=0.15,
+                operation="answer",
+            )
+        ],
+        metric="output_format",
+        within=1500,
+    ),
+    Scenario(
+        number=47,
+        title="a delimiter that users paste ends one answer in 300",
+        stream=SUPPORT,
+        failures=[
+            calls(
+                lambda rng, e: {
+                    "input": f"### {e.input}",
+                    "output": "Thanks! I see two things.",
+                    "finish_reason": "stop_sequence",
+                    "stop_sequence": "### ",
+                },
+                share=1 / 300,
+            )
+        ],
+        metric="stop_sequence_rate",
+        within=10_000,
+    ),
+    Scenario(
+        number=48,
+        title="from 200 to 18,000 dollars in six weeks",
+        stream=WEEKS,
+        failures=[
+            calls(
+                lambda rng, e: {
+                    "input_tokens": int((e.input_tokens or 0) * 1.11 ** days(e)),
+                    "output_tokens": int((e.output_tokens or 0) * 1.11 ** days(e)),
+                }
+            )
+        ],
+        metric="cost_per_task",
+        within=A_WEEK,
+    ),
+    Scenario(
+        number=50,
+        title="the provider is short of capacity for twenty minutes",
+        stream=SUPPORT,
+        failures=[
+            calls(lambda rng, e: {"latency": 25.0 * rng.lognormvariate(0, 0.3), "time_to_first_token": 22.0}, share=0.5)
+        ],
+        metric="latency",
+        says="no change on your side",
+        within=500,
+        ends_after=4000,
+        later=5000,
+        recovers=True,
+    ),
+    Scenario(
+        number=51,
+        title="some calls stall, the median stays",
+        stream=SUPPORT,
+        planted="latency_tail",
+        metric="latency.high",
+        within=10_000,
+    ),
+    Scenario(
+        number=52,
+        title="a rate limit is hit once a minute without a breaker",
+        stream=SUPPORT,
+        failures=[looping(12, 60.0, limited, 0.02, Kind.CALL, operation="answer")],
+        metric="loop_rate",
+        segment=("operation", "answer"),
+        within=4000,
+    ),
+    Scenario(
+        number=51,
+        title="some calls stall, in a log without texts",
+        stream=WORDLESS,
+        planted="latency_tail",
+        metric="latency.high",
+        within=10_000,
+    ),
+    Scenario(
+        number=55,
+        title="staging behaves otherwise than production",
+        stream=SUPPORT,
+        failures=[
+            calls({"environment": "staging"}, share=0.4),
+            lambda rng, e: [
+                replace(e, finish_reason="length") if e.environment == "staging" and rng.random() < 0.08 else e
+            ],
+        ],
+        metric="truncation_rate",
+        within=6000,
+    ),
+    Scenario(
+        number=56,
+        title="a model is switched off",
+        stream=SUPPORT,
+        failures=[
+            calls(
+                {
+                    "output": None,
+                    "http_status": 404,
+                    "error": "model_not_found",
+                    "finish_reason": None,
+                    "response_model": None,
+                },
+                model="gpt-5-mini",
+            )
+        ],
+        metric="error_rate",
+        within=500,
+    ),
+    Scenario(
+        number=58,
+        title="the provider raises its price by 40 %",
+        stream=PRICED,
+        metric="cost_per_task",
+        segment=("operation", "answer"),
+        cause=f"price={HAIKU}",
+        within=3000,
+    ),
+    Scenario(
+        number=59,
+        title="users adapt, days after the answers grew terse",
+        stream=WEEKS,
+        failures=[
+            calls(lambda rng, e: {"prompt_version": "v48"} | longer(e, 0.6), operation="answer"),
+            calls(lambda rng, e: {"input": f"{e.input} {e.input}"} if days(e) > 4 else {}),
+        ],
+        metric="input_length",
+        says="users adapt",
+        within=2 * A_WEEK,
+        pages=2,
+    ),
+    Scenario(
+        number=60,
+        title="it lectures those who use it most",
+        stream=SUPPORT,
+        failures=[
+            calls(
+                lambda rng, e: (
+                    {"output": f"Great question! Here is what I found:\n\n{e.output}"}
+                    if str(e.user).startswith("power")
+                    else {}
+                ),
+                share=0.6,
+                operation="answer",
+            )
+        ],
+        metric="output_format",
+        segment=("cohort", "heavy"),
+        within=1500,
+    ),
+    Scenario(
+        number=63,
+        title="a field is renamed",
+        stream=SUPPORT,
+        failures=[calls(renamed("sentiment", "mood"), operation="summarize")],
+        metric="output_structure",
+        segment=("operation", "summarize"),
+        within=500,
     ),
 ]
-
-_MIXES = "unit/test_failure_modes_mixes.py::test_"
-_LOOPS = "scenarios/test_loops.py::test_"
-ELSEWHERE: dict[int, list[str]] = {
-    1: [_LOOPS + "a_coding_agent_deletes_the_production_volume_in_nine_seconds"],
-    5: [_MIXES + "a_retry_that_serves_a_european_from_virginia_is_told_the_first_time"],
-    9: [_MIXES + "a_retriever_that_collapses_shows_in_scores_counts_and_empty_retrievals"],
-    11: [_MIXES + "a_new_category_of_traffic_that_is_misread_shows_in_the_labels"],
-    14: [_LOOPS + "tasks_that_ended_in_three_calls_run_into_the_ceiling"],
-    17: [_MIXES + "a_rollout_paused_at_two_thirds_is_a_skew_that_names_its_regions"],
-    18: [_MIXES + "production_that_runs_on_something_else_than_declared_is_told"],
-    19: [_MIXES + "a_flag_that_makes_answers_terse_shows_in_the_slice_of_its_variant"],
-    22: [_MIXES + "wrong_advice_and_a_falling_business_figure_show_in_the_scores_that_tell_of_them"],
-    24: [_MIXES + "a_provider_that_changes_behind_an_unchanged_name_shows_as_another_fingerprint"],
-    25: [_MIXES + "four_artifacts_that_roll_out_by_themselves_show_as_states_that_nobody_planned"],
-    26: [
-        _LOOPS + "two_agents_ask_each_other_for_clarification_for_eleven_days",
-        _LOOPS + "the_simulated_ping_pong_moves_the_rate_from_nothing",
-    ],
-    27: [_MIXES + "a_one_sentence_prompt_change_shows_in_the_labels_and_in_the_version_first_seen_with_it"],
-    29: [_LOOPS + "25_tool_calls_in_400_ms_hide_a_circle_in_a_flat_trace"],
-    34: ["unit/test_spend.py::test_a_principal_that_takes_over_shows_in_the_mix"],
-    37: [_MIXES + "a_shadow_that_categorises_four_percent_otherwise_shows_as_that_rate"],
-    40: [_MIXES + "a_fallback_that_takes_over_shows_in_its_rate_in_the_mix_and_as_a_version_first_seen"],
-    41: [_LOOPS + "the_same_search_with_other_punctuation_for_six_hours"],
-    42: [_LOOPS + "an_agent_swings_between_two_plans"],
-    43: [_LOOPS + "a_429_is_retried_every_200_ms_until_morning"],
-    44: [_MIXES + "a_million_token_plan_is_told_by_itself"],
-    46: [_MIXES + "a_language_that_nobody_tested_shows_as_a_slice_that_grows"],
-    47: [_MIXES + "a_delimiter_that_users_paste_shows_in_stop_sequences_while_the_mean_length_hardly_moves"],
-    48: ["unit/test_spend.py::test_a_prototype_that_goes_to_production_is_projected_and_its_growth_explained"],
-    49: [_MIXES + "context_that_rots_after_fifteen_turns_shows_in_the_slice_of_long_conversations"],
-    52: [_LOOPS + "no_breaker_and_a_slower_retry_for_eleven_weeks"],
-    53: [_MIXES + "a_soft_constraint_that_fails_shows_in_the_users_own_pattern_and_rule"],
-    56: ["unit/test_retirement.py::test_what_is_due_comes_nearest_first_and_what_is_over_before_it"],
-    58: ["unit/test_decomposition.py::test_a_price_change_with_the_same_tokens_is_price_and_nothing_else"],
-    60: [_MIXES + "what_breaks_for_the_heaviest_users_first_shows_in_their_cohort"],
-    63: [_MIXES + "a_renamed_field_shows_as_silence_of_what_reads_it"],
-    64: [_MIXES + "an_index_that_goes_stale_shows_in_the_retrieval_score_alone"],
-}

@@ -176,9 +176,11 @@ def test_make_has_every_target_that_a_document_names() -> None:
         assert set(re.findall(r"(?:^|`)make ([a-z-]+)", document.read_text(), re.MULTILINE)) <= targets, document
 
 
-def test_readme_shows_the_queries_that_the_tests_run() -> None:
-    assert [block.strip() for block in blocks(README, "sql")] == [query.sql for query in QUERIES.values()]
-    assert [query.title for query in QUERIES.values() if f"{query.title}:\n" not in _unwrapped(README)] == []
+def test_readme_shows_queries_that_the_tests_run() -> None:
+    shown = [block.strip() for block in blocks(README, "sql")]
+    found = [query for query in QUERIES.values() if query.sql in shown]
+    assert len(found) == len(shown) == 5
+    assert [query.title for query in found if f"{query.title}:\n" not in _unwrapped(README)] == []
 
 
 def _unwrapped(text: str) -> str:

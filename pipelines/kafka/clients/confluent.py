@@ -32,7 +32,7 @@ _LATER = {  # a commit that is refused because the group is being rearranged, or
     LibraryError.UNKNOWN_MEMBER_ID,
     LibraryError.FENCED_INSTANCE_ID,
     LibraryError._ASSIGNMENT_LOST,  # noqa: SLF001  # the library's own name for it
-    LibraryError._TIMED_OUT,  # noqa: SLF001
+    LibraryError._TIMED_OUT,  # noqa: SLF001  # likewise
 }
 
 
@@ -106,7 +106,7 @@ class Consumer:
                 break
             except KafkaException as error:
                 # A partition that has just come is not yet known to the part of the library that fetches.
-                if error.args[0].code() != LibraryError._STATE or time.monotonic() > until:  # noqa: SLF001
+                if error.args[0].code() != LibraryError._STATE or time.monotonic() > until:  # noqa: SLF001  # the library's name
                     raise KafkaError(f"cannot go to offset {offset} of {partition}: {error}") from error
                 time.sleep(0.01)
         self._waiting.discard(partition)
