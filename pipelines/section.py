@@ -37,6 +37,7 @@ SECRETS = frozenset(
         "routing_key",
         "secret",
         "service_urls",
+        "user_key",
         "webhook_secret",
         "webhook_url",
     }
