@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -90,21 +91,22 @@ def test_a_large_answer_arrives_whole_and_an_empty_one_with_its_columns(driver: 
 
 def test_what_is_refused_is_told_with_clickhouses_code(driver: Path, port: Port) -> None:
     refused, unknown = ask(driver, port, "DROP TABLE versions", "SELECT * FROM nothing")
-    assert "code: 164" in refused["error"]
-    assert "code: 60" in unknown["error"]
+    assert re.search(r"[Cc]ode: 164\b", refused["error"])
+    assert re.search(r"[Cc]ode: 60\b", unknown["error"])
 
 
 def test_every_question_of_every_board_is_answered(driver: Path, port: Port, store: Store) -> None:
     ((incident,),) = store.query("SELECT id FROM incidents WHERE state = 'paged'").rows
-    values = {"service": (SERVICE,), "environment": ALL, "metric": ("schema_violation_rate",)}
-    shown = Shown(START, time.time() + 3600, 60, {**values, "segment": ("all traffic",), "incident": (str(incident),)})
+    series = {"metric": ("latency",), "segment": ("all traffic",), "incident": (str(incident),), "environment": ALL}
+    services = {board.uid: (SERVICE,) if board.uid == "undertow-service" else ALL for board in BOARDS}
     asked = {
-        f"{board.uid} {name}": expanded(question.text, shown)
+        f"{board.uid} {name}": expanded(
+            question.text, Shown(START, time.time() + 3600, 60, {**series, "service": services[board.uid]})
+        )
         for board in BOARDS
         for name, question in board.questions.items()
         if isinstance(question, Sql)
     }
     answers = dict(zip(asked, ask(driver, port, *asked.values()), strict=True))
     assert {name: found["error"] for name, found in answers.items() if "error" in found} == {}
-    empty = [name for name, found in answers.items() if not found["rows"]]
-    assert empty == ["undertow-service panel Median and tail of $metric 0"]  # of quantities; this one is a rate
+    assert [name for name, found in answers.items() if not found["rows"]] == []
