@@ -69,7 +69,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, now: float) -> Iterator
     lines = [*history(registry(Everything), now), *history(role(), now), "# EOF"]
     (folder / "history").write_text("\n".join(lines) + "\n")
     (folder / "config.yml").write_text("")
-    blocks = [tool, "tsdb", "create-blocks-from", "openmetrics", folder / "history", folder / "data"]
+    blocks: list[str | Path] = [tool, "tsdb", "create-blocks-from", "openmetrics", folder / "history", folder / "data"]
     subprocess.run(blocks, check=True, capture_output=True)
     address = f"127.0.0.1:{free_port()}"
     options = [f"--config.file={folder}/config.yml", f"--storage.tsdb.path={folder}/data"]
@@ -100,7 +100,7 @@ def test_each_question_has_lines_for_an_answer(prometheus: httpx.Client, now: fl
     """Grafana's `$__rate_interval` is four times the interval of the scrapes, at least."""
     expression = question.replace("$__rate_interval", f"{4 * SCRAPE_S}s")
     assert "$" not in expression
-    asked = {"query": expression, "start": now - 600, "end": now - 60, "step": SCRAPE_S}
+    asked: dict[str, str | float] = {"query": expression, "start": now - 600, "end": now - 60, "step": SCRAPE_S}
     answer = prometheus.get("/api/v1/query_range", params=asked).json()
     assert answer["status"] == "success", answer
     lines = answer["data"]["result"]

@@ -75,7 +75,8 @@ def test_the_driver_connects_and_understands_every_type_that_the_store_has(drive
 
 def test_the_driver_reads_the_values_that_are_there(driver: Path, port: Port) -> None:
     asked = """SELECT 'ü' AS text, toLowCardinality('low') AS low, map('a', 'b') AS pairs, [1.5, 2] AS list,
-        NULL AS none, toDateTime64('2026-03-02 09:00:00.25', 3, 'UTC') AS moment, CAST('x', 'Enum8(\\'x\\' = 1)') AS word"""
+        NULL AS none, toDateTime64('2026-03-02 09:00:00.25', 3, 'UTC') AS moment,
+        CAST('x', 'Enum8(\\'x\\' = 1)') AS word"""
     (found,) = ask(driver, port, asked)
     assert [json.loads(value) if value[0] in '"[{n' else value for value in found["rows"][0]] == [
         *("ü", "low", {"a": "b"}, [1.5, 2], None),
