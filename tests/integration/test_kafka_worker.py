@@ -123,7 +123,7 @@ class Told:
         partial = partials.decode(message.value or b"")
         if partial.open_from > END:
             self._finished.add((number, partial.source))
-        return ("partial", number, partial.source, partial.position)
+        return ("partial", number, partial.source, partial.position, partial.part)
 
     def _block(self, _number: int, message: Any) -> tuple[Any, ...]:
         return ("rows", blocks.read(message).token)

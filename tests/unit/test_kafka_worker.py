@@ -52,7 +52,7 @@ TOPICS = dict.fromkeys(NAMES, 2) | {NAMES.events: PARTITIONS}
 
 def _events(count: int, seed: int = 1) -> list[bytes]:
     draw = random.Random(seed)
-    lines = []
+    lines: list[bytes] = []
     for number in range(count):
         if lines and draw.random() < 0.05:
             lines.append(draw.choice(lines[-20:]))
@@ -95,7 +95,7 @@ def _told(broker: MemoryKafka) -> dict[Any, bytes]:
     found: dict[Any, bytes] = {}
     for number, message in broker.values(NAMES.partials):
         partial = partials.decode(message.value or b"")
-        key = ("partial", number, partial.source, partial.position)
+        key = ("partial", number, partial.source, partial.position, partial.part)
         assert found.setdefault(key, message.value or b"") == message.value, "a repeat differs"
     for _, message in broker.values(NAMES.rows):
         block = blocks.read(message)
