@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-__all__ = ["Annotation", "Board", "Kind", "Link", "Panel", "PromQL", "Row", "Sql", "Variable"]
+__all__ = ["Annotation", "Board", "Kind", "Link", "Page", "Panel", "PromQL", "Row", "Sql", "Variable"]
 
 COLUMNS = 24  # of Grafana's grid
 
@@ -118,6 +118,15 @@ class Annotation:
     colour: str
 
 
+@dataclass(frozen=True)
+class Page:
+    """A page outside Grafana that a board leads to; `address` may hold variables of the board."""
+
+    title: str
+    address: str
+    description: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Board:
     """One dashboard; `uid` is its address in Grafana and never changes."""
@@ -128,6 +137,7 @@ class Board:
     variables: tuple[Variable, ...]
     rows: tuple[Row, ...]
     annotations: tuple[Annotation, ...] = ()
+    pages: tuple[Page, ...] = ()
     since: str = "now-6h"  # what is shown when nobody has chosen a time
     prometheus: bool = False  # whether it asks Prometheus, too
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from undertow.dashboards.board import COLUMNS, Annotation, Board, Kind, Link, Panel, PromQL, Row, Sql, Variable
+from undertow.dashboards.board import COLUMNS, Annotation, Board, Kind, Link, Page, Panel, PromQL, Row, Sql, Variable
 from undertow.dashboards.boards import BOARDS
 
 __all__ = ["CLICKHOUSE", "PROMETHEUS", "board_json", "files"]
@@ -41,7 +41,7 @@ def board_json(board: Board) -> Json:
         "schemaVersion": SCHEMA_VERSION,
         "time": {"from": board.since, "to": "now"},
         "refresh": "1m",
-        "links": [_all_boards()],
+        "links": [_all_boards(), *map(_page, board.pages)],
         "templating": {"list": [*_sources(board), *(_variable(one) for one in board.variables)]},
         "annotations": {"list": [_annotation(one) for one in board.annotations]},
         "panels": _panels(board.rows),
@@ -62,6 +62,21 @@ def _all_boards() -> Json:
         "icon": "external link",
         "tooltip": "",
         **kept,
+    }
+
+
+def _page(page: Page) -> Json:
+    return {
+        "type": "link",
+        "title": page.title,
+        "url": page.address,
+        "icon": "doc",
+        "tooltip": page.description,
+        "tags": [],
+        "asDropdown": False,
+        "includeVars": False,
+        "keepTime": False,
+        "targetBlank": True,
     }
 
 

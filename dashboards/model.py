@@ -179,6 +179,13 @@ class Number(msgspec.Struct, frozen=True):
     note: str = ""
 
 
+class Reference(msgspec.Struct, frozen=True):
+    """A name and an address, to be gone to from a report."""
+
+    text: str
+    href: str
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one HTML report shows.
 
@@ -203,6 +210,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     examples: list[Example] = []
     false_page_budget: float | None = None
     notes: list[str] = []
+    links: list[Reference] = []
 
 
 class SeriesState(StrEnum):

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from undertow.alerts.pager_thread import PagerThread
 from undertow.pipelines import snapshot
 from undertow.pipelines.alert_settings import PagerDuty
 from undertow.pipelines.clickhouse import Store, StoreError, StoreUnreachableError
+from undertow.pipelines.client import explain_html
 from undertow.pipelines.inbox import Inbox
 from undertow.pipelines.outside import Outside
 from undertow.pipelines.own_key import own_key
@@ -302,6 +304,7 @@ def _outside(settings: Settings, app: App, signed: Addresses | None) -> Outside:
         control=app.control,
         incidents=app.incidents,
         clock=time.time,
+        report=partial(explain_html, settings),
         addresses=signed,
         pagerduty=tuple(Secret(section.webhook_secret) for section in sections if section.webhook_secret),
         deploy=Secret(settings.hooks.deploy_secret) if settings.hooks.deploy_secret else None,

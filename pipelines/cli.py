@@ -5,13 +5,9 @@ from __future__ import annotations
 import getpass
 import glob
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -22,6 +18,7 @@ from undertow.pipelines import client
 from undertow.pipelines.cli_dashboards import dashboards
 from undertow.pipelines.cli_roles import roles
 from undertow.pipelines.settings import load
+from undertow.pipelines.stopping import stopped_by_signals
 
 __all__ = ["app", "main"]
 
@@ -106,7 +103,7 @@ def run(
     for path in chosen:
         if not once and path != "-" and not glob.has_magic(path) and not Path(path).exists():
             typer.echo(f"waiting for {path}, which is not there yet", err=True)
-    with opened(settings, chosen, follow=not once) as watch, _stopped_by_signals(watch.stop):
+    with opened(settings, chosen, follow=not once) as watch, stopped_by_signals(watch.stop):
         typer.echo(f"watching {', '.join(chosen)}; state in {settings.folder}, port {settings.store.listen}", err=True)
         watch.run()
 
@@ -322,19 +319,6 @@ def lift(
 ) -> None:
     """End a silence before its time, and tell what it held back."""
     typer.echo(client.control(load(config), "lift", {"id": silence}))
-
-
-@contextmanager
-def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        stop()
-
-    before: dict[int, Any] = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def main() -> None:

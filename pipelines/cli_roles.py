@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from undertow.pipelines.settings import load
+from undertow.pipelines.stopping import stopped_by_signals
+
+if TYPE_CHECKING:
+    from undertow.pipelines.kafka.running import Build
 
 __all__ = ["roles"]
 
@@ -26,3 +31,34 @@ def topics(
 
     for line in set_up(load(config), create=not check_only):
         typer.echo(line)
+
+
+@roles.command()
+def worker(config: Config = None) -> None:
+    """Count events of Kafka: one of any number of processes that share the partitions."""
+    from undertow.pipelines.kafka.worker import Worker
+
+    _run("worker", Worker, config)
+
+
+@roles.command()
+def send(
+    files: Annotated[
+        list[str], typer.Argument(help="Event files (JSON lines; gzip and zstd too), folders, patterns, or -.")
+    ],
+    config: Config = None,
+) -> None:
+    """Write events to the Kafka topic, what belongs together into one partition."""
+    from undertow.pipelines.kafka.sending import lines_of, send_events
+
+    sent = send_events(load(config), lines_of(files))
+    typer.echo(f"sent {sent.events} events and {sent.unreadable} lines that are none")
+
+
+def _run(name: str, build: Build, config: Path | None) -> None:
+    """Run a role until a signal ends it."""
+    from undertow.pipelines.kafka.running import run
+
+    stop = threading.Event()
+    with stopped_by_signals(stop.set):
+        run(load(config), name, build, stop.is_set)

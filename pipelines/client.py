@@ -14,6 +14,7 @@ from undertow.dashboards.report import render_report
 from undertow.dashboards.tables import table
 from undertow.pipelines.clickhouse import QueryResult, Store, ask, ask_server
 from undertow.pipelines.incident_report import report
+from undertow.pipelines.paging import links
 from undertow.pipelines.prices import price_table, retirements
 from undertow.pipelines.server import control_token
 from undertow.pipelines.settings import Settings
@@ -105,7 +106,8 @@ def explain_html(settings: Settings, incident: str) -> str:
     ValueError
         The store has no such incident.
     """
-    return render_report(report(_incident(settings, incident), lambda sql: query(settings, sql).rows))
+    found = _incident(settings, incident)
+    return render_report(report(found, lambda sql: query(settings, sql).rows, links(settings).of(found)))
 
 
 def _incident(settings: Settings, incident: str) -> Incident:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from undertow.alerts.incident import Incident
+from undertow.alerts.links import Link
 from undertow.alerts.ranking import measured, ranked
 from undertow.alerts.text import page_text, slice_of
-from undertow.dashboards.model import Chart, Example, IncidentView, Mark, Period, Point, Report, VersionView
+from undertow.dashboards.model import Chart, Example, IncidentView, Mark, Period, Point, Reference, Report, VersionView
 from undertow.drift.metrics import FLEET, RULE, Family, described
 from undertow.drift.verdict import Series
 from undertow.pipelines.demo_queries import moment, seconds_of
@@ -26,8 +27,8 @@ _ROWS = 12
 _DRAWN = frozenset({Family.RATE, Family.POSITIVE, Family.SCORE})
 
 
-def report(incident: Incident, answer: Answer) -> Report:
-    """Return the report on an incident; `answer` takes a statement and returns its rows."""
+def report(incident: Incident, answer: Answer, links: Iterable[Link] = ()) -> Report:
+    """Return the report on an incident; `answer` takes a statement and returns its rows, `links` lead on from it."""
     start, end = incident.changed_from - _AROUND_S, max(incident.opened_at, incident.changed_to) + _AROUND_S
     return Report(
         title="incident",
@@ -41,6 +42,7 @@ def report(incident: Incident, answer: Answer) -> Report:
         ],
         examples=list(_examples(incident)),
         notes=[note for note in _notes(incident) if note],
+        links=[Reference(link.text, link.href) for link in links],
     )
 
 

@@ -34,3 +34,5 @@ class Kafka(Section, frozen=True):
     commit_s: Positive = 1.0  # between two commits: how much a successor reads again, and how old what is told may be
     watchdog_s: Positive = 120.0  # work waits and nothing gets on for so long: the process ends, to be started again
     metrics: str = ""  # host:port on which a role shows its Prometheus metrics; nowhere without it
+    user_key: str = ""  # keys the hash under which users are kept, alike for all workers; else one in the data folder
+    user_key_file: str | None = None

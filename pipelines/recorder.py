@@ -83,18 +83,32 @@ class Recorder:
     def write(self, token: str, groups: Sequence[Group], versions: Sequence[SeenVersion]) -> None:
         """Write everything gathered as one block a table, and forget it."""
         windows = [window for step in self._steps for window in step.windows]
-        blocks = {
+        self._insert(
+            token,
+            self._counted(versions)
+            | {
+                "windows": window_columns(windows, groups, self._catalogue),
+                "mixes": mix_columns(windows, groups, self._catalogue, self._categories),
+                "verdicts": verdict_columns([verdict for step in self._steps for verdict in step.verdicts]),
+                "incidents": incident_columns(
+                    [*(change.incident for step in self._steps for change in step.changes), *self._incidents]
+                ),
+            },
+        )
+
+    def write_counted(self, token: str, versions: Sequence[SeenVersion]) -> None:
+        """Write what is known before windows are joined and judged, as one block a table, and forget everything."""
+        self._insert(token, self._counted(versions))
+
+    def _counted(self, versions: Sequence[SeenVersion]) -> dict[str, Columns]:
+        return {
             "interactions": self._interactions(),
-            "windows": window_columns(windows, groups, self._catalogue),
-            "mixes": mix_columns(windows, groups, self._catalogue, self._categories),
-            "verdicts": verdict_columns([verdict for step in self._steps for verdict in step.verdicts]),
-            "incidents": incident_columns(
-                [*(change.incident for step in self._steps for change in step.changes), *self._incidents]
-            ),
             "dead_letters": dead_letter_columns(self._letters),
             "versions": self._versions(versions),
             "spend": spend_columns([row for step in self._steps for row in step.spent]),
         }
+
+    def _insert(self, token: str, blocks: Mapping[str, Columns]) -> None:
         for table, columns in blocks.items():
             self.rows += self._tables.insert(table, columns, f"{table}:{token}")
         self._steps.clear()

@@ -38,6 +38,7 @@ SECRETS = frozenset(
         "secret",
         "service_urls",
         "token",
+        "user_key",
         "webhook_secret",
         "webhook_url",
     }

@@ -20,6 +20,7 @@ from undertow.alerts.http import Poster, Timeouts, Transport
 from undertow.alerts.incident import Change, ChangeKind, Incident, Severity
 from undertow.alerts.links import Link, Links
 from undertow.alerts.pace import Pace
+from undertow.alerts.query import query
 from undertow.alerts.services import beyond
 from undertow.alerts.text import command, heading, http_line, place, standing
 
@@ -121,6 +122,7 @@ def _whole(incident: Incident) -> list[dict[str, Any]]:
         f"*HTTP* {escaped(http)}" if http else "",
         _listed(heading(incident), said) if said else "",
         *(_listed(name, lines) for name, lines in beyond(incident)),
+        _fenced([query(incident)]) if incident.verdicts else "",
     ]
     return [_section(part) for part in parts if part]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from undertow.dashboards.board import Board, Kind, Panel, Row, Sql, Variable
+from undertow.dashboards.board import Board, Kind, Page, Panel, Row, Sql, Variable
 from undertow.dashboards.board_sql import LEVEL, MOMENT, SEGMENT, marks
 
 __all__ = ["BOARD"]
@@ -151,12 +151,19 @@ ORDER BY side, time"""),
     width=24,
 )
 
+_REPORT = Page(
+    "Report with charts",
+    "http://localhost:8321/incidents/${incident}",
+    "From the port of `undertow run`: open it on that machine, or through a tunnel to it.",
+)
+
 BOARD = Board(
     uid="undertow-incident",
     title="Undertow: one incident",
     description="What moved, when, why perhaps, calls before and since, and what HTTP metrics saw of it.",
     variables=(_CHOICE,),
     annotations=marks(_OF_ITS_SERVICE),
+    pages=(_REPORT,),
     rows=(
         Row("The incident", (_SUMMARY, _VERDICTS)),
         Row("Over time", (_LEVELS, _SHARES)),

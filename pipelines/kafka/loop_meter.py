@@ -58,6 +58,10 @@ class LoopMeter:
         finally:
             self._seconds[step].inc(self._clock() - start)
 
+    def spent(self, step: str, seconds: float) -> None:
+        """Add time to a step."""
+        self._seconds[step].inc(seconds)
+
     def lag(self, behind: Mapping[int, int]) -> None:
         """Show how many messages each of our partitions is behind, and no others."""
         self._lag.clear()

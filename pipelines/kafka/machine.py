@@ -121,3 +121,7 @@ class Role(Protocol):
     def meanwhile(self, view: View) -> Sequence[Send]:
         """Return what there is to send that is no answer to a message: once a round."""
         ...
+
+    def close(self) -> None:
+        """Let go of everything; the last call."""
+        ...

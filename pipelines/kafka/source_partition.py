@@ -29,13 +29,15 @@ from undertow.drift.interaction import Interaction
 from undertow.drift.verdict import Verdict
 from undertow.drift.windows import ClosedWindow
 from undertow.pipelines import snapshot
+from undertow.pipelines.counting import horizon_s
 from undertow.pipelines.dead_letters import DeadLetter, DeadLetters
 from undertow.pipelines.decoder import Decoder, Reject
 from undertow.pipelines.kafka.client import Message
 from undertow.pipelines.kafka.machine import Saved
+from undertow.pipelines.settings import Ingest
 from undertow.pipelines.step import Step
 
-__all__ = ["TICK", "Block", "Core", "Cut", "Output", "Saved", "SourcePartition", "Terms"]
+__all__ = ["TICK", "Block", "Core", "Cut", "Output", "Saved", "SourcePartition", "Terms", "is_tick"]
 
 TICK = "undertow-tick"  # header of a message that only says how late it is: an idle partition's owner writes it
 STATE_VERSION = 1
@@ -78,6 +80,11 @@ class Terms(msgspec.Struct, frozen=True):
     max_ahead_s: float
     block: int = 1_024
     blocks_per_state: int = 32
+
+    @classmethod
+    def of(cls, ingest: Ingest) -> Terms:
+        """Return the terms that the settings set."""
+        return cls(ingest.window_s, ingest.allowed_lateness_s, horizon_s(ingest), ingest.max_ahead_s)
 
 
 class Cut(msgspec.Struct):
@@ -221,7 +228,7 @@ class SourcePartition:
 
     def _read(self, message: Message) -> bool:
         """Take one message in; return whether the watermark has passed the end of a window."""
-        if _is_tick(message):
+        if is_tick(message):
             return self._tick(self._time_of(message))
         raw = message.value or b""
         event = self._judge(message, raw)
@@ -340,7 +347,7 @@ class SourcePartition:
         """Know the id of a message before the position again: a predecessor has counted it."""
         if self._core is not None:
             return
-        if _is_tick(message):
+        if is_tick(message):
             self._clock = max(self._clock, self._time_of(message))
             return
         raw = message.value or b""
@@ -370,7 +377,8 @@ class SourcePartition:
         return time if time <= message.time + self._terms.max_ahead_s else -math.inf
 
 
-def _is_tick(message: Message) -> bool:
+def is_tick(message: Message) -> bool:
+    """Return whether a message is no event and only tells the time."""
     return bool(message.headers) and any(name == TICK for name, _ in message.headers)
 
 

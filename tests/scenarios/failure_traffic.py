@@ -29,6 +29,7 @@ __all__ = [
     "WEEKS",
     "WORDLESS",
     "asked",
+    "evaluated",
     "june",
     "real_refusal",
 ]
@@ -37,7 +38,8 @@ Answer = Callable[[Random], dict[str, Any]]
 
 SERVING = {"eu": "eu-west-3", "us": "us-east-1", "ap-south": "ap-south-1"}
 POWER, POWER_USERS = 0.2, 8
-OLD, OWN_KEY, SCORED, SHADOWED = 0.15, 0.02, 0.3, 0.3
+OLD, EVALUATED, SHADOWED = 0.15, 0.02, 0.3
+SCORED = {"answer": 0.3, "refund": 1.0}  # share of the calls that somebody judges
 
 _WATCHED = """
 [ingest]
@@ -84,25 +86,32 @@ since = 2026-03-03
 
 
 def dressed(event: Interaction, rng: Random) -> Iterator[Interaction]:
-    """Yield an event of the simulator with what it leaves out: from where it was served, on which device, how good."""
+    """Yield an event of the simulator with what it leaves out: where it was served, on what, for whom, how good."""
     attributes = event.attributes or {}
     known = {
         "serving_region": SERVING[str(attributes["region"])],
         "device": "old" if rng.random() < OLD else "new",
-        "key": "ana" if rng.random() < OWN_KEY else "production",
+        "key": "production",
     }
     user = f"power-{rng.randrange(POWER_USERS)}" if rng.random() < POWER else event.user
-    event = replace(event, attributes=attributes | known, user=user, cost=None)
-    yield event
-    if (
-        event.kind is Kind.CALL
-        and event.error is None
-        and event.operation in {"answer", "refund"}
-        and rng.random() < SCORED
-    ):
+    ended = "end_turn" if (event.provider, event.finish_reason) == ("anthropic", "stop") else event.finish_reason
+    event = replace(event, attributes=attributes | known, user=user, finish_reason=ended, cost=None)
+    answered = event.kind is Kind.CALL and event.error is None
+    yield replace(event, **evaluated(event)) if answered and rng.random() < EVALUATED else event
+    if answered and rng.random() < SCORED.get(event.operation or "", 0.0):
         yield scored(event, rng)
     if event.label and rng.random() < SHADOWED:
         yield shadow(event, event.label)
+
+
+def evaluated(event: Interaction) -> dict[str, Any]:
+    """Return what makes a call one of an evaluation, which runs long inputs on a key of its own."""
+    return {
+        "input": f"{event.input} {event.input}" if event.input else None,
+        "input_tokens": 3 * (event.input_tokens or 0),
+        "task": None,
+        "attributes": {**(event.attributes or {}), "key": "evaluation"},
+    }
 
 
 def scored(event: Interaction, rng: Random) -> Interaction:
@@ -223,7 +232,7 @@ SUPPORT = Stream("support", _assistant, 2700.0, 3600.0, parse(_WATCHED))
 WORDLESS = Stream(
     "support, without texts", partial(simulated, rate_per_s=5.0, texts=False), 2700.0, 3600.0, parse(_WATCHED)
 )
-PRICED = replaced(SUPPORT, settings=parse(_WATCHED + _DEARER), learned=SUPPORT)
+PRICED = replaced(SUPPORT, name="support, prices declared", settings=parse(_WATCHED + _DEARER), learned=SUPPORT)
 TRIAGE = Stream("triage", partial(simulated, rate_per_s=15.0, operation="triage"), 2400.0, 3600.0, parse(_WATCHED))
 TOPICS = Stream("support, embedded", _assistant, 1800.0, 3600.0, parse(_EMBEDDED))
 WEEKS = Stream(

@@ -22,6 +22,7 @@ __all__ = [
     "calls",
     "config",
     "days",
+    "failing",
     "limited",
     "longer",
     "looping",
@@ -80,6 +81,18 @@ def scores(edit: Callable[[Random, float], float], name: str, operation: str = "
         if not event.scores or name not in event.scores or operation not in {"", event.operation}:
             return [event]
         return [replace(event, scores=event.scores | {name: edit(rng, event.scores[name])})]
+
+    return failure
+
+
+def failing(share: float) -> Failure:
+    """Let a share of the tool runs fail."""
+
+    def failure(rng: Random, event: Interaction) -> list[Interaction]:
+        if event.kind is not Kind.TOOL or rng.random() >= share:
+            return [event]
+        runs = [ToolCall(run.name, run.arguments, None, "timeout") for run in event.tool_calls or ()]
+        return [replace(event, tool_calls=runs, error="timeout")]
 
     return failure
 

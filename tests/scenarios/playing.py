@@ -26,16 +26,16 @@ _SETTLED_S = 60.0  # after the page, in which further verdicts may join
 _FIRST = 3  # places among which the right cause must be
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Scenario:
     """A failure and what is expected to be told of it.
 
     Parameters
     ----------
     number, title
-        The failure mode.
-    stream, failures, planted
-        The calm traffic, what happens to it from the change on, and the simulator's incident that does, if one.
+        The failure mode; 0 for one that every list has.
+    stream, what
+        The calm traffic, and what happens to it from the change on: failures, or an incident of the simulator.
     metric, segment, told
         What is told, in which slice (nothing: any), and as what: "page", or "notice" of what changes without harm.
     cause
@@ -44,11 +44,11 @@ class Scenario:
         Events of the stream since the change by which it is told.
     says
         What stands on the page, or in where the incident stands.
+    pages
+        At most so many.
     ends_after, then, later, recovers
         Events after which the failure ends, what is left of it, for how many events that is watched, and whether the
         incident is resolved by then.
-    pages
-        At most so many.
     real
         The shared data set whose texts it uses.
     missed
@@ -58,19 +58,18 @@ class Scenario:
     number: int
     title: str
     stream: Stream
-    failures: Sequence[Failure] = ()
-    planted: str = ""
+    what: Sequence[Failure] | str
     metric: str
     segment: tuple[str, str] | None = None
     told: str = "page"
     cause: str = "unknown"
-    within: int
+    within: int = 0
     says: str = ""
+    pages: int = 1
     ends_after: int = 0
     then: Sequence[Failure] = ()
     later: int = 0
     recovers: bool = False
-    pages: int = 1
     real: str = ""
     missed: str = ""
 
@@ -207,23 +206,21 @@ def _page(scenario: Scenario, played: Played) -> Iterator[str]:
 
 
 def _events(scenario: Scenario, seed: int) -> list[Interaction]:
-    """Return the events since the change, as the failures leave them."""
-    quiet, rng = since(scenario.stream, seed, scenario.planted), Random(seed)
-    made = list(applied(scenario.failures, islice(quiet, scenario.ends_after or scenario.within), rng))
+    """Return the events since the change, as the failure leaves them."""
+    planted, failures = (scenario.what, ()) if isinstance(scenario.what, str) else ("", scenario.what)
+    quiet, rng = since(scenario.stream, seed, planted), Random(seed)
+    made = list(applied(failures, islice(quiet, scenario.ends_after or scenario.within), rng))
     if scenario.ends_after:
-        made += applied(scenario.then, islice(quiet, scenario.later), rng)
+        failures = scenario.then
+        made += applied(failures, islice(quiet, scenario.later), rng)
     closing = made[-1].time + _closing_s(scenario.stream.settings)
-    made += applied(scenario.then if scenario.ends_after else scenario.failures, _until(quiet, closing), rng)
+    made += applied(failures, takewhile(lambda event: event.time < closing, quiet), rng)
     return sorted(made, key=lambda event: event.time)
 
 
 def _closing_s(settings: Settings) -> float:
     """Return the seconds after an event by which its window is closed and its page sent."""
     return settings.ingest.window_s + settings.ingest.allowed_lateness_s + settings.alerts.hold_s + 2 * _SETTLED_S
-
-
-def _until(events: Iterator[Interaction], time: float) -> Iterator[Interaction]:
-    return takewhile(lambda event: event.time < time, events)
 
 
 def _note(played: Played, changes: Iterable[Change]) -> None:

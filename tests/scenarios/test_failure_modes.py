@@ -48,7 +48,7 @@ def test_with_real_words_it_is_told_as_expected_and_nothing_is_told_before(scena
 
 
 def test_every_failure_that_events_show_is_in_the_table() -> None:
-    assert {scenario.number for scenario in SCENARIOS} == DETECTABLE
+    assert {scenario.number for scenario in SCENARIOS} >= DETECTABLE
     assert len(DETECTABLE) == 49
 
 

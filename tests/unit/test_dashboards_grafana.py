@@ -6,12 +6,14 @@ import json
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from undertow.alerts.links import grafana
 from undertow.dashboards.board import Board, Kind, Panel, PromQL, Sql
 from undertow.dashboards.boards import BOARDS
 from undertow.dashboards.grafana import board_json, files
@@ -74,6 +76,17 @@ def test_links_lead_to_boards_that_are_there() -> None:
     linked = {link.board for board in BOARDS for panel in board.panels for link in panel.links}
     assert linked
     assert linked <= {board.uid for board in BOARDS}
+
+
+def test_the_board_of_an_incident_and_its_report_lead_to_each_other() -> None:
+    (board,) = (board for board in BOARDS if board.pages)
+    (page,) = board.pages
+    to_board = urlsplit(grafana("https://grafana.example.org").href)
+    assert to_board.path == f"/d/{board.uid}"
+    (asked,) = (name.removeprefix("var-") for name in parse_qs(to_board.query) if name.startswith("var-"))
+    assert asked in {variable.name for variable in board.variables}
+    assert urlsplit(page.address).path == f"/incidents/${{{asked}}}"
+    assert page.address in {link.get("url") for link in board_json(board)["links"]}
 
 
 def test_the_provisioned_files_are_what_the_code_writes() -> None:

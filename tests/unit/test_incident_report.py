@@ -7,6 +7,7 @@ from typing import Any
 
 from alert_samples import T0, incident, series, verdict
 
+from undertow.alerts.links import Link
 from undertow.dashboards.report import render_report
 from undertow.pipelines.incident_report import report
 
@@ -55,3 +56,14 @@ def test_what_has_no_level_is_not_drawn() -> None:
 def test_a_summary_of_many_incidents_has_a_page_too() -> None:
     page = incident(verdicts=[], versions=[], causes=[{"kind": "incident", "text": "support: refuses [1]"}])
     assert "refuses [1]" in render_report(report(page, levels([])))
+
+
+def test_the_report_leads_back_to_what_it_is_given() -> None:
+    drawn = render_report(report(incident(), levels([]), [Link("Grafana", "https://g.org/d/x?a=1&b=<2>")]))
+    assert '<a href="https://g.org/d/x?a=1&amp;b=&lt;2&gt;" rel="noreferrer">Grafana</a>' in drawn
+    assert "<a " not in render_report(report(incident(), levels([])))
+
+
+def test_what_is_wrong_with_the_watch_itself_has_a_report_too() -> None:
+    own = incident(verdicts=[], about="store", headline="the store has taken no rows for 3 min")
+    assert "the store has taken no rows for 3 min" in render_report(report(own, levels([])))

@@ -15,8 +15,8 @@ from undertow.drift.segments import Group
 from undertow.drift.windows import Cells, ClosedWindow
 from undertow.pipelines.alert_settings import Health
 from undertow.pipelines.meter import Measures
+from undertow.pipelines.processor import Step
 from undertow.pipelines.self_watch import Facts, SelfWatch
-from undertow.pipelines.step import Step
 
 CATALOGUE = Catalogue()
 GROUPS = [Group("support", "prod"), Group("support", "prod", (("region", "eu"),))]
@@ -287,6 +287,7 @@ def test_a_stream_of_weekdays_has_a_quiet_first_weekend_and_is_missed_on_its_sec
     assert world.told == []
     world.now = START
     world.folder /= "another"
+    world.folder.mkdir()
     watch = world.start()
     days(watch, 24 + 13)
     world.look(watch, 3 * 3600, every_s=60)

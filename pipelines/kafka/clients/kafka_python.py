@@ -5,20 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import CommitFailedError, KafkaTimeoutError, MessageSizeTooLargeError, RebalanceInProgressError
 from kafka.errors import KafkaError as LibraryError
+from kafka.partitioner.default import murmur2
 from kafka.structs import OffsetAndMetadata
 
 from undertow.pipelines.kafka.client import Client, Header, Message, Partition, Polled, Position
 from undertow.pipelines.kafka.errors import DeliveryError, KafkaError, MessageTooLargeError, TopicError
 from undertow.pipelines.settings import Kafka
 
-__all__ = ["KafkaPython", "build", "connection"]
+__all__ = ["KafkaPython", "build", "connection", "partition_of"]
 
 FETCH_BYTES = 4_194_304  # from one partition at a time
 ATTEMPT_S = 20.0  # for one question to the broker
@@ -44,6 +45,18 @@ def connection(settings: Kafka) -> dict[str, Any]:
         "ssl_keyfile": settings.key_file,
         "bootstrap_timeout_ms": int(ATTEMPT_S * 1000),
     }
+
+
+@lru_cache(maxsize=65_536)
+def partition_of(key: bytes, partitions: int) -> int:
+    """Return the partition of a key as Kafka's own producers choose it.
+
+    Examples
+    --------
+    >>> partition_of(b"session-1", 8)
+    0
+    """
+    return (int(murmur2(key)) & 0x7FFFFFFF) % partitions
 
 
 class KafkaPython:
