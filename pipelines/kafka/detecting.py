@@ -30,7 +30,8 @@ class Detect:
 
     def __init__(self, settings: Settings, topics: Mapping[str, TopicFacts], client: Client, meter: LoopMeter) -> None:
         self._settings, self._names = settings, Names.of(settings.kafka)
-        self.topic, self.beside = self._names.partials, [self._names.control]
+        self.topic = self._names.partials
+        self.beside: Sequence[str] = [self._names.control]
         self._sources = topics[self._names.events].partitions
         self._rows = topics[self._names.rows].partitions
         self._claims: dict[bytes, Claimed] = {}  # by key, in the order in which they were made

@@ -38,20 +38,20 @@ class PagerRole:
 
     def __init__(self, settings: Settings, topics: Mapping[str, TopicFacts], client: Client, meter: LoopMeter) -> None:
         self._settings, self._names = settings, Names.of(settings.kafka)
-        self.topic, self.beside = self._names.verdicts, [self._names.incidents]
+        self.topic = self._names.verdicts
+        self.beside: Sequence[str] = [self._names.incidents]
         self._rows = topics[self._names.rows].partitions
         signed = paging.addresses(settings)
         self._channels = paging.channels(settings, sys.stderr, signed)
-        self._book, self._telling, self._lease = Book(), None, None
+        self._book = Book()
+        self._telling: Telling | None = None
+        self._lease: Lease | None = None
         self._machine: Machine | None = None
         self._forgot_at = time.monotonic()
         self._gauges = _Gauges(meter)
         with ExitStack() as opened:
             self._watchdog = opened.enter_context(paging.watchdog(settings, self._channels))
             self._opened = opened.pop_all()
-
-    _telling: Telling | None
-    _lease: Lease | None
 
     def machine(self, place: Place) -> PagerPartition:
         """Return the machine of the partition; from now on we say that it is ours."""

@@ -137,10 +137,7 @@ class CountedPartition:
 
     def _partials(self, cut: Cut) -> Iterator[Send]:
         counting, kafka = self._counting, self._shop.settings.kafka
-        contents = partials.encode(
-            cut, self._number, counting.segments.groups, counting.catalogue.name, kafka.series_partitions
-        )
-        for partition, content in enumerate(contents):
+        for partition, content in partials.encode(cut, self._number, counting, kafka.series_partitions):
             yield Send(self._shop.names.partials, partition, None, content)
 
     def _dead(self, letter: DeadLetter) -> Send:
