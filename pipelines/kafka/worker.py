@@ -136,8 +136,8 @@ class CountedPartition:
             yield output
 
     def _partials(self, cut: Cut) -> Iterator[Send]:
-        counting, kafka = self._counting, self._shop.settings.kafka
-        for partition, content in partials.encode(cut, self._number, counting, kafka.series_partitions):
+        partitions = self._shop.settings.kafka.series_partitions
+        for partition, content in partials.encode(cut, self._number, self._counting, partitions):
             yield Send(self._shop.names.partials, partition, None, content)
 
     def _dead(self, letter: DeadLetter) -> Send:
