@@ -42,6 +42,22 @@ def worker(config: Config = None) -> None:
 
 
 @roles.command()
+def detect(config: Config = None) -> None:
+    """Judge what the workers have counted: one of any number of processes that share the services."""
+    from undertow.pipelines.kafka.detecting import Detect
+
+    _run("detect", Detect, config)
+
+
+@roles.command()
+def pager(config: Config = None) -> None:
+    """Join verdicts into incidents and tell people: one process is active, others stand by."""
+    from undertow.pipelines.kafka.paging_role import PagerRole
+
+    _run("pager", PagerRole, config)
+
+
+@roles.command()
 def send(
     files: Annotated[
         list[str], typer.Argument(help="Event files (JSON lines; gzip and zstd too), folders, patterns, or -.")
