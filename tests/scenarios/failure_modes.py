@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 from scenarios.failure_traffic import (
+    AIRLINE,
+    ARENA,
     ASSISTANT,
     PRICED,
     QUERIES,
@@ -17,6 +19,7 @@ from scenarios.failure_traffic import (
     WEEKS,
     WORDLESS,
     asked,
+    compared_newer,
     evaluated,
     june,
     real_refusal,
@@ -104,6 +107,8 @@ SCENARIOS: list[Scenario] = [
             )
         ],
         "output_length", ("operation", "answer"), cause=f"response_model={NEWER}", within=1500),
+    Scenario(12, "GPT-3.5 of November 2023 answers a fifth shorter", ARENA, [calls(lambda rng, e: compared_newer(rng))],
+        "output_length", cause="response_model=gpt-3.5-turbo-1106", within=2000, real="arena-bench-v1"),
     Scenario(13, "an extractor escapes what it used to leave alone", SUPPORT,
         [
             calls(
@@ -115,9 +120,11 @@ SCENARIOS: list[Scenario] = [
     Scenario(14, "an agent runs into its ceiling on tasks that took three calls", SUPPORT,
         [
             calls({"prompt_version": "v9"}, operation="refund"),
-            looping(20, 1.0, lambda e, n: {"output": f"{e.output} ({n})"}, 0.1, Kind.CALL, prompt_version="v9"),
+            looping(20, 1.0, lambda e, n: {"output": f"{e.output} ({n})"}, 0.2, Kind.CALL, prompt_version="v9"),
         ],
-        "calls_per_task.high", cause="prompt_version=v9", within=6000),
+        "calls_per_task.high", cause="prompt_version=v9", within=8000),
+    Scenario(14, "an agent's runs go wrong and take seven tools in place of four", AIRLINE, [],
+        "tools_per_task", within=3000, real="tau-bench"),
     Scenario(15, "a rollback leaves one region behind", SUPPORT,
         [
             calls({"prompt_version": "v48"}, operation="answer"),
