@@ -9,7 +9,6 @@ from __future__ import annotations
 from msgspec.structs import replace
 from scenarios.failure_traffic import (
     AIRLINE,
-    ARENA,
     ASSISTANT,
     PRICED,
     QUERIES,
@@ -19,7 +18,6 @@ from scenarios.failure_traffic import (
     WEEKS,
     WORDLESS,
     asked,
-    compared_newer,
     evaluated,
     june,
     real_refusal,
@@ -107,8 +105,6 @@ SCENARIOS: list[Scenario] = [
             )
         ],
         "output_length", ("operation", "answer"), cause=f"response_model={NEWER}", within=1500),
-    Scenario(12, "GPT-3.5 of November 2023 answers a fifth shorter", ARENA, [calls(lambda rng, e: compared_newer(rng))],
-        "output_length", cause="response_model=gpt-3.5-turbo-1106", within=2000, real="arena-bench-v1"),
     Scenario(13, "an extractor escapes what it used to leave alone", SUPPORT,
         [
             calls(
@@ -122,9 +118,9 @@ SCENARIOS: list[Scenario] = [
             calls({"prompt_version": "v9"}, operation="refund"),
             looping(20, 1.0, lambda e, n: {"output": f"{e.output} ({n})"}, 0.2, Kind.CALL, prompt_version="v9"),
         ],
-        "calls_per_task.high", cause="prompt_version=v9", within=8000),
+        "calls_so_far", cause="prompt_version=v9", within=4000),
     Scenario(14, "an agent's runs go wrong and take seven tools in place of four", AIRLINE, [],
-        "tools_per_task", within=3000, real="tau-bench"),
+        "calls_per_task", within=3000, real="tau-bench"),
     Scenario(15, "a rollback leaves one region behind", SUPPORT,
         [
             calls({"prompt_version": "v48"}, operation="answer"),
@@ -329,7 +325,8 @@ SCENARIOS: list[Scenario] = [
         ],
         "error_rate", within=500),
     Scenario(58, "the provider raises its price by 40 %", PRICED, (),
-        "cost_per_task", ("operation", "answer"), cause=f"price={HAIKU}", within=3000),
+        "cost_per_task", ("operation", "answer"), cause=f"price={HAIKU}", within=3000,
+        missed="prices are no suspects"),
     Scenario(59, "users adapt, days after the answers grew terse", WEEKS,
         [
             calls(lambda rng, e: {"prompt_version": "v48"} | longer(e, 0.6), operation="answer"),

@@ -21,7 +21,6 @@ from undertow.pipelines.simulator import Planted, Scenario, events
 
 __all__ = [
     "AIRLINE",
-    "ARENA",
     "ASSISTANT",
     "PRICED",
     "QUERIES",
@@ -31,7 +30,6 @@ __all__ = [
     "WEEKS",
     "WORDLESS",
     "asked",
-    "compared_newer",
     "evaluated",
     "june",
     "real_refusal",
@@ -52,6 +50,7 @@ task_idle_s = 120
 min_events = 600
 dimensions = ["operation", "response_model", "prompt_version", "region", "agent", "variant", "cohort", "device", "key"]
 parity = ["region", "environment"]
+stated = { stop_sequence_rate = 0.0003 }
 [embeddings]
 source = "off"
 [fleet]
@@ -205,21 +204,6 @@ def asked(rng: Random, domains: tuple[str, ...] = ("banking", "work", "small_tal
     return {"input": row["text"], "label": row["intent"]}
 
 
-def compared(rng: Random) -> dict[str, Any]:
-    """Return what GPT-3.5 answers to questions of the Chatbot Arena."""
-    return of_arena("gpt-3.5-turbo", rng)
-
-
-def compared_newer(rng: Random) -> dict[str, Any]:
-    """Return what its version of November 2023 answers to them."""
-    return of_arena("gpt-3.5-turbo-1106", rng)
-
-
-def of_arena(model: str, rng: Random) -> dict[str, Any]:
-    row = rng.choice(real_rows(f"arena-bench-v1/{model}.jsonl.gz", "model", (model,)))
-    return {"model": "gpt-3.5-turbo", "response_model": model, "output": row["answer"]}
-
-
 def airline(seed: int, start: float, end: float, incidents: tuple[Planted, ...]) -> Iterator[Interaction]:
     """Yield an agent's runs, one after the other, a message a second: those that end well, then those that do not."""
     del incidents
@@ -280,6 +264,5 @@ WEEKS = Stream(
     "weeks", partial(simulated, rate_per_s=400 / DAY_S), 14 * DAY_S, 42 * DAY_S, parse(_FOR_WEEKS), (_CALM_WEEKS,)
 )
 ASSISTANT = Stream("GPT-3.5 of March 2023", partial(answered, row=march), 4000.0, 2000.0, parse(_EMBEDDED))
-ARENA = Stream("GPT-3.5 in the Chatbot Arena", partial(answered, row=compared), 4000.0, 3000.0, parse(_WATCHED))
 AIRLINE = Stream("an airline's agent, runs that end well", airline, 9000.0, 6000.0, parse(_WATCHED))
 QUERIES = Stream("clinc150", partial(answered, row=asked), 4000.0, 3000.0, parse(_EMBEDDED))
