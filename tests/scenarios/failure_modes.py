@@ -126,7 +126,7 @@ SCENARIOS: list[Scenario] = [
             calls({"prompt_version": "v48"}, operation="answer"),
             calls(refused, share=0.2, prompt_version="v48"),
         ],
-        "refusal_rate", ("operation", "answer"), cause="prompt_version=v48", within=1000, says="ap-south",
+        "refusal_rate", ("operation", "answer"), cause="prompt_version=v48", within=1000, says="of the traffic is back",
         ends_after=2500, later=6000,
         then=[
             calls({"prompt_version": "v48"}, operation="answer", region="ap-south"),
