@@ -26,3 +26,16 @@ def topics(
 
     for line in set_up(load(config), create=not check_only):
         typer.echo(line)
+
+
+@roles.command()
+def store(
+    config: Config = None,
+    migrate: Annotated[
+        bool, typer.Option("--migrate", help="First make the tables, or bring them to this version.")
+    ] = False,
+) -> None:
+    """Write the rows of the other roles from Kafka into ClickHouse; any number of processes share the work."""
+    from undertow.pipelines.kafka.storing import run_store
+
+    run_store(load(config), migrate=migrate)
