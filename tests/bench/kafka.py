@@ -1,8 +1,8 @@
 """What a worker costs from Kafka to Kafka: `python -m tests.bench.kafka`.
 
 Simulated traffic lies in a topic; a worker in this process counts all of it and tells partials and rows. Beside it
-stand the client alone, which only reads, and decoding alone. Times are CPU seconds of this process with all its threads: a
-busy machine changes them less than wall clock. The client's share is what reading alone costs of the whole.
+stand the client alone, which only reads, and decoding alone. Times are CPU seconds of this process with all its
+threads: a busy machine changes them less than wall clock. The client's share is what reading alone costs of the whole.
 """
 
 import argparse
