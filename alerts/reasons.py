@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from undertow.alerts.cards import version_card
 from undertow.alerts.formats import duration, format_move, title, utc
 from undertow.alerts.incident import Account, Incident
 from undertow.alerts.ranking import lead
@@ -14,13 +15,10 @@ from undertow.drift.carriers import Carriers
 from undertow.drift.causes import Cause, Explanation
 from undertow.drift.exemplars import Exemplar
 from undertow.drift.metrics import Family, Metric, parent_of, resolve
-from undertow.drift.newcomers import Card
 from undertow.drift.phrases import Phrase
 from undertow.drift.verdict import Verdict
 
-__all__ = ["cause_dicts", "explained", "moved_text", "phrase_texts", "place_text", "version_card"]
-
-_CARD_ROWS = 6
+__all__ = ["cause_dicts", "explained", "moved_text", "phrase_texts", "place_text"]
 
 
 def explained(incident: Incident, about: Verdict, account: Account) -> None:
@@ -87,20 +85,6 @@ def phrase_texts(phrases: Sequence[Phrase], said_by: str = "answers") -> list[st
     ['new: key "exec_summary" in 98 % of the answers', 'fell: "of course" from 40 % to 2 %']
     """
     return [_phrase_text(phrase, said_by) for phrase in phrases]
-
-
-def version_card(card: Card) -> list[str]:
-    """Return the card of a new version as lines: what is surely different on it, else that nothing is."""
-    head = f"{card.dimension}={card.value}, new since {utc(card.first_seen)}"
-    sure = [row for row in card.rows if row.sure][:_CARD_ROWS]
-    if not sure:
-        return [f"{head}: nothing differs so far in {len(card.rows)} metrics"]
-    lines = []
-    for row in sure:
-        name = "without it" if row.is_beside else "before"
-        move = _move(row.metric, resolve(row.metric).family, Shift(row.other, row.on))
-        lines.append(f"{title(row.metric)} {name} → on it: {move}")
-    return [head, *lines]
 
 
 def _cause_dict(cause: Cause, explanation: Explanation) -> dict[str, Any]:

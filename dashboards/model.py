@@ -131,7 +131,19 @@ class HttpLevel(msgspec.Struct, frozen=True):
 
 
 class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
-    """One incident as people read it; `severity` is one of PagerDuty's four words, `causes` are ranked, best first."""
+    """One incident as people read it.
+
+    Parameters
+    ----------
+    severity
+        One of PagerDuty's four words.
+    causes
+        Ranked, best first.
+    account
+        What else is known of the change, a sentence each: where it is, who moved, which words rose or fell.
+    cards
+        What is different on the new versions among the causes: a title, and lines.
+    """
 
     id: str
     headline: str
@@ -147,6 +159,8 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[Row] = []
     http: list[HttpLevel] = []
     causes: list[str] = []
+    account: list[str] = []
+    cards: list[list[str]] = []
     page_text: str = ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from undertow.dashboards.markup import Markup, tag
 from undertow.dashboards.model import HttpLevel, IncidentView, Row
 from undertow.dashboards.units import between, change_text, clock, duration, interval, quantity, stamp
@@ -31,7 +33,7 @@ def incident_article(incident: IncidentView, *, titled: bool = True) -> Markup:
         _facts(incident),
         _moved(incident),
         _http(incident),
-        tag("div", _causes(incident), _page(incident), class_="pair"),
+        tag("div", tag("div", _causes(incident), *_account(incident)), _page(incident), class_="pair"),
         class_="incident",
         id=f"incident-{incident.id}",
     )
@@ -123,6 +125,17 @@ def _causes(incident: IncidentView) -> Markup:
         return tag("div", tag("h3", "Likely causes"), tag("p", "Nothing new was seen around the change."))
     items = [tag("li", cause, dir="auto") for cause in incident.causes]
     return tag("div", tag("h3", "Likely causes, best first"), tag("ol", *items))
+
+
+def _account(incident: IncidentView) -> list[Markup]:
+    """Return where the change is and what the words say, and a card of each new version among the causes."""
+    known = [_told("What else is known", incident.account)] if incident.account else []
+    return known + [_told(title, lines) for title, *lines in incident.cards]
+
+
+def _told(title: str, lines: Sequence[str]) -> Markup:
+    items = [tag("li", line, dir="auto") for line in lines]
+    return tag("div", tag("h3", title, dir="auto"), tag("ul", *items), class_="told")
 
 
 def _page(incident: IncidentView) -> Markup:

@@ -25,6 +25,7 @@ __all__ = ["Inquiry"]
 Span = tuple[float, float]
 
 _HOUR, _DAY = 3600.0, 86_400.0
+_BEFORE_S = 2 * _HOUR  # holds a whole hour, which is what the ledger still knows when a version has become an old story
 _LOOK_BACK_S = 6 * _HOUR  # a version that came earlier has shown what it does
 _HISTORY_DAYS = 7.0  # from which it is known how often versions appear
 _LEAST_DAYS = 0.125
@@ -92,7 +93,7 @@ class Inquiry:
     def before(
         self, service: str, environment: str, metric: str, time: float, operations: Sequence[str] = ()
     ) -> Average:
-        """Return the level of a service's metric in the hour before a time.
+        """Return the level of a service's metric in the two hours before a time.
 
         Of these operations alone, if each has a slice of its own.
         """
@@ -101,7 +102,7 @@ class Inquiry:
         if not known or len(known) < len(slices):
             whole = self._number(Group(service, environment))
             known = [] if whole is None else [whole]
-        return pooled(self._ledger.average(number, metric, time - _HOUR, time) for number in known)
+        return pooled(self._ledger.average(number, metric, time - _BEFORE_S, time) for number in known)
 
     # -- levels -------------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.alerts.incident import Account
+from undertow.drift.averages import Average
+from undertow.drift.cards import Card
 from undertow.drift.catalogue import Catalogue
 from undertow.drift.causes import Question, explain
 from undertow.drift.exemplars import ALL, Details, Exemplar, Exemplars
@@ -23,7 +25,7 @@ from undertow.drift.inquiry import Inquiry
 from undertow.drift.interaction import Interaction, Scalar
 from undertow.drift.ledger import Ledger
 from undertow.drift.metrics import Family, Metric, parent_of, resolve
-from undertow.drift.newcomers import Card, Newcomers
+from undertow.drift.newcomers import Newcomers
 from undertow.drift.phrases import Phrase, moved_phrases
 from undertow.drift.segments import Group, dimension_reader
 from undertow.drift.showcase import Showcase, answer_text, question_text, showcase
@@ -138,15 +140,21 @@ class Evidence:
         """Note what is left: every window that the events so far close has been judged."""
         self._note(inf)
 
-    def close(self, window: ClosedWindow) -> None:
-        """Let a closed window count, and what was read before it closed."""
+    def close(self, window: ClosedWindow) -> list[Card]:
+        """Let a closed window count, and what was read before it closed; return the cards that are due."""
         self._note(window.end)
         self._closed_until = window.end
         self.ledger.observe(window)
         self.newcomers.advance(window.end)
+        cards = self.newcomers.due(window.end, self._before)
         self.newcomers.expire(window.end)
         self.exemplars.advance(window.end)
         self.topics.advance(window.end)
+        return self._masked(cards)
+
+    def last_cards(self) -> list[Card]:
+        """Return the cards of new versions that were not due yet when the input ended, as they stand."""
+        return self._masked(self.newcomers.left(self._closed_until, self._before))
 
     def account(self, verdict: Verdict, inputs_moved: float | None, outputs_moved: float | None) -> Account:
         """Return why a series may have changed, and what shows it."""
@@ -186,7 +194,12 @@ class Evidence:
     def cards(self, verdict: Verdict) -> list[Card]:
         """Return the cards of the versions that are new in the service of a verdict."""
         where = verdict.series.service, verdict.series.environment
-        cards = self.newcomers.cards(*where, partial(self._inquiry.before, *where))
+        return self._masked(self.newcomers.cards(*where, self._closed_until, self._before))
+
+    def _before(self, where: tuple[str, str]) -> Callable[[str, float, Sequence[str]], Average]:
+        return partial(self._inquiry.before, *where)
+
+    def _masked(self, cards: Sequence[Card]) -> list[Card]:
         return [msgspec.structs.replace(card, value=self._names(card.value)) for card in cards]
 
     def _note(self, until: float) -> None:

@@ -18,6 +18,7 @@ from undertow.alerts.incident import Change, Context, Level, Version
 from undertow.alerts.incidents import Incidents, IncidentsConfig, IncidentsState
 from undertow.alerts.incidents import build as build_incidents
 from undertow.alerts.practice import Practice, PracticeState
+from undertow.drift.cards import Card
 from undertow.drift.catalogue import Catalogue
 from undertow.drift.categories import Categories, CategoriesState
 from undertow.drift.deduplication import Deduplication, DeduplicationState
@@ -46,7 +47,7 @@ Ints = NDArray[np.int32]
 _Numbered = tuple[Figure, int]  # and the number of its metric
 
 _VERSION_SLACK = 3600.0  # seconds before and after the change interval in which a first-seen version is a suspect
-STATE_VERSION = 4
+STATE_VERSION = 5
 
 
 def _unkeyed(user: str) -> str:
@@ -69,7 +70,8 @@ class Step(msgspec.Struct):
     """What one batch of events led to.
 
     `events` are the new ones (late ones included), `measured` what they say; `late` marks those that came too late to
-    be counted. `spent` are the hours of spending that closed, `versions` what defines behaviour and is new.
+    be counted. `spent` are the hours of spending that closed, `versions` what defines behaviour and is new, `cards`
+    what is by now known of versions that were new.
     """
 
     events: list[Interaction]
@@ -80,6 +82,7 @@ class Step(msgspec.Struct):
     changes: list[Change]
     spent: list[SpendRow] = []
     versions: list[Version] = []
+    cards: list[Card] = []
 
 
 class Processor:
@@ -391,16 +394,19 @@ class Processor:
         windows = self.windows.close(everything)
         verdicts: list[Verdict] = []
         changes: list[Change] = []
+        cards: list[Card] = []
         for window in windows:
-            self.evidence.close(window)
+            cards += self.evidence.close(window)
             found = self.monitor.observe(window) + self._findings.due(window.end)
             verdicts += found
             changes += self.incidents.apply(found, self._context(found), window.end) if found else []
             changes += [] if found else self.incidents.tick(window.end, self._context(found))
         self.evidence.note_all()
+        cards += self.evidence.last_cards() if everything else []
         self.practice.take(changes, self.windows.watermark)
         self._counters.windows += len(windows)
-        return Step(events, measured, late, windows, verdicts, changes, self.trackers.spent(), self._arrivals())
+        spent, arrivals = self.trackers.spent(), self._arrivals()
+        return Step(events, measured, late, windows, verdicts, changes, spent, arrivals, cards)
 
     def _told(self, verdict: Verdict) -> Verdict:
         """Return what a rule found as it may be told: within its cap, its values masked."""

@@ -18,6 +18,7 @@ from undertow.drift.metrics import Family
 from undertow.drift.segments import Group
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.versions import SeenVersion
+from undertow.pipelines.card_rows import card_columns
 from undertow.pipelines.dead_letters import DeadLetter
 from undertow.pipelines.processor import Step
 from undertow.pipelines.redaction import LabelPolicy, Redactor
@@ -80,6 +81,7 @@ class Recorder:
             "incidents": incident_columns([change.incident for step in self._steps for change in step.changes]),
             "dead_letters": dead_letter_columns(self._letters),
             "versions": self._versions(versions),
+            "cards": card_columns([card for step in self._steps for card in step.cards]),
             "spend": spend_columns([row for step in self._steps for row in step.spent]),
         }
         for table, columns in blocks.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
@@ -11,13 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from undertow.alerts.incident import Incident, Severity, State
+from undertow.drift.cards import Card, CardRow
 from undertow.drift.interaction import Interaction, Kind
 from undertow.drift.verdict import Estimate, Series, Verdict
 from undertow.pipelines import rows, settings
+from undertow.pipelines.card_rows import CARDS, DIFFERENCES, card_columns, cards_of
 from undertow.pipelines.clickhouse import Store, StoreError
 from undertow.pipelines.dead_letters import DeadLetter
 from undertow.pipelines.engine import QueryError
@@ -44,7 +48,17 @@ def empty_tables(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "store" in request.fixturenames:
         client = request.getfixturevalue("store")._writer
-        for table in ("interactions", "windows", "verdicts", "incidents", "dead_letters", "versions", "spend", "mixes"):
+        for table in (
+            "interactions",
+            "windows",
+            "verdicts",
+            "incidents",
+            "dead_letters",
+            "versions",
+            "spend",
+            "mixes",
+            "cards",
+        ):
             client.command(f"TRUNCATE TABLE {table}")
 
 
@@ -174,7 +188,8 @@ def test_an_empty_block_inserts_nothing(store: Store) -> None:
 def test_every_column_of_every_table_says_what_it_is(store: Store) -> None:
     undocumented = "SELECT table, name FROM system.columns WHERE database = 'undertow' AND comment = ''"
     assert store.query(undocumented).rows == []
-    assert store.query("SELECT count() FROM system.tables WHERE database = 'undertow' AND comment != ''").rows == [(9,)]
+    documented = "SELECT count() FROM system.tables WHERE database = 'undertow' AND comment != ''"
+    assert store.query(documented).rows == [(10,)]
 
 
 def test_query_binds_parameters(store: Store) -> None:
@@ -287,6 +302,24 @@ def test_the_dead_letters_query_counts_by_reason_with_the_first_example(store: S
     ]
 
 
+def test_cards_of_new_versions_come_back_and_tell_what_differs(store: Store) -> None:
+    nothing = Estimate(math.nan, math.nan, math.nan, 0)
+    rows_of = (
+        CardRow("refusal_rate", True, Estimate(0.01, 0.005, 0.02, 900), Estimate(0.12, 0.1, 0.15, 90), 7.0, True, 0.14),
+        CardRow("latency", False, nothing, Estimate(0.9, 0.8, 1.0, 90), 0.0, False, math.inf),
+    )
+    card = Card("support", "prod", "prompt_version", "v48", START, START + 900, 90, 910, rows_of)
+    store.insert("cards", card_columns([msgspec.structs.replace(card, calls=30, rows=rows_of[:1])]), "early")
+    store.insert("cards", card_columns([card]), "late")
+    (back,) = cards_of(store.query(CARDS).rows)
+    assert msgspec.structs.replace(back, rows=()) == msgspec.structs.replace(card, rows=())
+    assert back.rows[0] == card.rows[0]
+    assert (back.rows[1].apart, back.rows[1].other.events) == (math.inf, 0)
+    first, second = store.query(DIFFERENCES).rows
+    assert first[1:9] == ("support", "prompt_version", "v48", 90, 9.0, "refusal_rate", 0.01, 0.12)
+    assert second[6] == "latency"
+
+
 # The engine opens one folder in a process, so what needs folders of its own runs in processes of its own.
 
 PRELUDE = """
@@ -296,7 +329,7 @@ from undertow.pipelines import settings
 from undertow.pipelines.clickhouse import Store, StoreError
 from undertow.pipelines.schema import schema_text
 shipped = Path(sys.argv[2]).read_text()
-second = shipped + "\\n-- version: 4\\nALTER TABLE versions ADD COLUMN IF NOT EXISTS note String COMMENT 'A note';\\n"
+second = shipped + "\\n-- version: 5\\nALTER TABLE versions ADD COLUMN IF NOT EXISTS note String COMMENT 'A note';\\n"
 def opened(schema=None, days=30):
     return Store.open(settings.Store(retention_days=days), Path(sys.argv[1]), schema)
 """
@@ -325,8 +358,8 @@ with opened(second) as store:
     print("open again")
 """
     first, again, refusal, last = run(tmp_path, program)
-    assert first == again == "[('s', '')] [(1,), (2,), (3,), (4,)]"
-    assert refusal.startswith("the store has schema version 4, this Undertow knows versions up to 3: it was written by")
+    assert first == again == "[('s', '')] [(1,), (2,), (3,), (4,), (5,)]"
+    assert refusal.startswith("the store has schema version 5, this Undertow knows versions up to 4: it was written by")
     assert last == "open again"
 
 
@@ -354,7 +387,7 @@ except StoreError as error:
 with opened(second) as store:
     print(store.query("SELECT version FROM meta").rows)
 """
-    assert run(tmp_path, program) == ["True", "[(1,), (2,), (3,), (4,)]"]
+    assert run(tmp_path, program) == ["True", "[(1,), (2,), (3,), (4,), (5,)]"]
 
 
 def test_statements_of_the_schema_may_run_twice() -> None:

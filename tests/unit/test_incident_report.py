@@ -26,10 +26,15 @@ def levels(asked: list[str]) -> Any:
 
 def test_the_page_holds_the_answer_the_charts_the_calls_and_the_words() -> None:
     asked: list[str] = []
-    found = incident(shown=SHOWN, words=['new: "i cannot" in 40 % of the answers'], moved_by="the answers moved")
+    found = incident(
+        shown=SHOWN,
+        words=['new: "i cannot" in 40 % of the answers'],
+        moved_by="the answers moved",
+        cards=[["prompt_version=v48, new", "answers that refuse: 2 % without it, 11 % on it"]],
+    )
     page = render_report(report(found, levels(asked)))
     assert found.headline in page
-    for told in ("<svg", "I cannot do that", "the answers moved", "i cannot", "prompt_version", "undertow explain"):
+    for told in ("<svg", "I cannot do that", "the answers moved", "i cannot", "11 % on it", "undertow explain"):
         assert told in page
     assert "cancel <b>it</b>" not in page
     assert len(asked) == 1
