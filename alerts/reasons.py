@@ -112,7 +112,8 @@ def _sentence(cause: Cause) -> str:
     if cause.kind == "mix":
         return f"{name} went from {_percent(cause.share_before)} to {_percent(cause.share_after)} of the calls"
     said = f"{_appeared(cause, name)}, {duration(cause.lead_s)} {'before' if cause.lead_s >= 0 else 'after'} the "
-    said += f"estimated change, declared as “{cause.declared}”" if cause.declared else "estimated change"
+    said += "estimated change"
+    said += f", declared as “{cause.declared}”" if cause.declared and cause.kind != "price" else ""
     said += f", now {_percent(cause.share_after)} of the calls" if cause.share_after < 0.995 else ""
     others = ", ".join(f"{dimension}={value}" for dimension, value in cause.also)
     return f"{said}; coincides with {others}: these data cannot separate them" if others else said
@@ -121,7 +122,9 @@ def _sentence(cause: Cause) -> str:
 def _appeared(cause: Cause, name: str) -> str:
     if cause.kind == "provider":
         return f"no change on your side: the provider answers with {name} since {utc(cause.appeared)}"
-    return f"{name} {'changed at' if cause.kind == 'price' else 'was first seen'} {utc(cause.appeared)}"
+    if cause.kind == "price":
+        return f"price of {cause.value}: {cause.declared} since {utc(cause.appeared)}"
+    return f"{name} was first seen {utc(cause.appeared)}"
 
 
 def _said_by(metric: Metric) -> str:

@@ -15,6 +15,7 @@ from undertow.drift.averages import NOTHING, Shift, linked
 from undertow.drift.carriers import Carriers, carriers
 from undertow.drift.contributions import Breakdown, Slice, breakdowns
 from undertow.drift.metrics import Family
+from undertow.drift.repricing import PRICE
 from undertow.drift.suspicion import ChangeTime, Suspect, Suspected, fit_of_mix, suspected
 
 __all__ = ["DEFINING", "Cause", "Explanation", "Question", "explain"]
@@ -148,7 +149,7 @@ def _is_there(question: Question) -> bool:
 
 
 def _concerns(suspect: Suspect, metric: str) -> bool:
-    return suspect.dimension != "price" or metric.startswith(_MONEY)
+    return suspect.dimension != PRICE or metric.startswith(_MONEY)
 
 
 def _named_once(
@@ -228,7 +229,7 @@ def _cause(one: Suspected, names: dict[tuple[str, str], tuple[tuple[str, str], .
 def _kind(suspect: Suspect) -> str:
     if suspect.origin == "mix":
         return "mix"
-    if suspect.dimension == "price":
+    if suspect.dimension == PRICE:
         return "price"
     return "provider" if suspect.origin == "provider" else "version"
 

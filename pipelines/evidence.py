@@ -27,6 +27,7 @@ from undertow.drift.ledger import Ledger
 from undertow.drift.metrics import Family, Metric, parent_of, resolve
 from undertow.drift.newcomers import Newcomers
 from undertow.drift.phrases import Phrase, moved_phrases
+from undertow.drift.prices import PriceTable
 from undertow.drift.segments import Group, dimension_reader
 from undertow.drift.showcase import Showcase, answer_text, question_text, showcase
 from undertow.drift.statistics.proportions import Floats
@@ -62,6 +63,8 @@ class Evidence:
         What may be told of values of dimensions and of declared changes.
     topic
         Name of the field or attribute that says what is asked; clusters of embeddings do where it is empty.
+    prices
+        What models cost.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Evidence:
         texts: Text | None,
         names: Text,
         topic: str = "",
+        prices: PriceTable | None = None,
         state: dict[str, Any] | None = None,
     ) -> None:
         metrics = [catalogue.metric(catalogue.numbers[name]) for name in catalogue.columns]
@@ -90,7 +94,7 @@ class Evidence:
             self.topics.restore(state["topics"])
         self._closed_until = -inf
         self._versions, self._unnoted = versions, deque[tuple[float, Interaction]]()
-        self._inquiry = Inquiry(groups, self.ledger, self.newcomers, versions, self.topics)
+        self._inquiry = Inquiry(groups, self.ledger, self.newcomers, versions, self.topics, prices)
 
     def observe(
         self,

@@ -152,6 +152,7 @@ class Processor:
             None if ingest.content == "none" else Redactor(ingest.content, ingest.redact).kept,
             self._descriptions.kept,
             detection.topic,
+            prices,
             state["evidence"] if state else None,
         )
         self._findings = Findings(msgspec.convert(state["findings"], FindingsState) if state else None)

@@ -83,11 +83,12 @@ def test_old_versions_leave_the_unknown_in_front() -> None:
 
 
 def test_a_price_is_a_suspect_of_costs_alone() -> None:
-    price = suspect("price", "gpt-x")
+    price = suspect("price", "gpt-x", declared="input 2.5 → 5 $/M")
     assert [cause.kind for cause in explained(price).causes] == ["unknown"]
     costs = explained(price, metric="cost_per_task", family=Family.POSITIVE, slices=())
     assert costs.causes[0].kind == "price"
-    assert "changed at" in texts(costs)[0]
+    assert texts(costs)[0].startswith("price of gpt-x: input 2.5 → 5 $/M since 2026-09-21 14:13:10 UTC")
+    assert "declared" not in texts(costs)[0]
 
 
 def test_shares_that_moved_are_the_cause_when_levels_stayed() -> None:
