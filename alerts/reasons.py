@@ -12,13 +12,16 @@ from undertow.alerts.incident import Account, Incident
 from undertow.alerts.ranking import lead
 from undertow.drift.averages import Shift, shown
 from undertow.drift.carriers import Carriers
-from undertow.drift.causes import Cause, Explanation
+from undertow.drift.causes import Cause, Explanation, Growth
+from undertow.drift.clusters import NEW
 from undertow.drift.exemplars import Exemplar
 from undertow.drift.metrics import Family, Metric, parent_of, resolve
 from undertow.drift.phrases import Phrase
 from undertow.drift.verdict import Verdict
 
 __all__ = ["cause_dicts", "explained", "moved_text", "phrase_texts", "place_text"]
+
+_MOST_TOPICS = 2  # of those that grew, told
 
 
 def explained(incident: Incident, about: Verdict, account: Account) -> None:
@@ -64,16 +67,24 @@ def place_text(metric: str, family: Family, found: Carriers) -> str:
 
 
 def moved_text(explanation: Explanation) -> str:
-    """Return whether users, model or mix moved, and that users adapt when inputs follow days later."""
+    """Return whether users, model or mix moved, what is asked more, and that users adapt when inputs follow later."""
     said = {
         "mix": "the mix of the traffic moved; inside the slices the levels are as they were",
         "users": "what users ask has moved, and nothing here changed",
         "model": "the answers moved, the questions did not",
         "unclear": "these data do not tell whether questions or answers moved",
     }[explanation.moved]
-    if explanation.adapting_s is None:
-        return said
-    return f"{said}; inputs shifted {duration(explanation.adapting_s)} after the answers: users adapt"
+    told = [said, *map(_growth, explanation.grown[:_MOST_TOPICS])]
+    if explanation.adapting_s is not None:
+        told.append(f"inputs shifted {duration(explanation.adapting_s)} after the answers: users adapt")
+    return "; ".join(told)
+
+
+def _growth(one: Growth) -> str:
+    named = f"questions like “{one.words}”" if one.words else f"questions of cluster {one.name}"
+    if one.name == NEW:
+        named = f"{named}, unlike any before," if one.words else "questions unlike any before"
+    return f"{named} {_percent(one.before)} → {_percent(one.after)} of the inputs"
 
 
 def phrase_texts(phrases: Sequence[Phrase], said_by: str = "answers") -> list[str]:

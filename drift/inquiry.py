@@ -96,6 +96,7 @@ class Inquiry:
             of_input=metric.name.startswith("input_"),
             asked=asked,
             topics=topics,
+            asking=self._topics.asked(where, spans),
         )
 
     def before(

@@ -19,7 +19,7 @@ from scipy.special import ndtri
 
 from undertow.drift.answers import answer_of
 
-__all__ = ["Phrase", "moved_phrases", "terms_of"]
+__all__ = ["Phrase", "log_odds_z", "moved_phrases", "terms_of"]
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _SENTENCE = re.compile(r"[.!?;:\n]+(?:\s+|$)")
@@ -77,7 +77,7 @@ def moved_phrases(
     if not (named and all(sizes)):
         return []
     least = -float(ndtri(_CHANCE / (2 * len(named))))
-    scores = {term: _z(counts[0][term], counts[1][term], both[term], sizes) for term in named}
+    scores = {term: log_odds_z(counts[0][term], counts[1][term], both[term], sizes) for term in named}
     clear = sorted((term for term in named if abs(scores[term]) >= least), key=lambda term: _rank(term, scores))
     return [_phrase(term, counts, sizes, scores[term]) for term in islice(_distinct(clear, both, scores), limit)]
 
@@ -135,8 +135,8 @@ def _counted(texts: Sequence[str], redact: Callable[[str], str]) -> Counter[str]
     return counts
 
 
-def _z(before: int, after: int, both: int, sizes: tuple[int, int]) -> float:
-    """Return the log-odds ratio of a term with its prior, in standard errors."""
+def log_odds_z(before: int, after: int, both: int, sizes: tuple[int, int]) -> float:
+    """Return the log-odds ratio of a term, held by so many texts of two sets, with its prior, in standard errors."""
     share = (both + 0.5) / (sum(sizes) + 1)
     hit, miss = _PRIOR * share, _PRIOR * (1 - share)
     old, not_old = before + hit, sizes[0] - before + miss

@@ -22,7 +22,7 @@ from undertow.drift.catalogue import Catalogue
 from undertow.drift.causes import Question, explain
 from undertow.drift.exemplars import ALL, Details, Exemplar, Exemplars
 from undertow.drift.inquiry import Inquiry
-from undertow.drift.interaction import Interaction, Scalar
+from undertow.drift.interaction import Interaction, Scalar, text_of
 from undertow.drift.ledger import Ledger
 from undertow.drift.metrics import Family, Metric, parent_of, resolve
 from undertow.drift.newcomers import Newcomers
@@ -31,7 +31,7 @@ from undertow.drift.prices import PriceTable
 from undertow.drift.segments import Group, dimension_reader
 from undertow.drift.showcase import Showcase, answer_text, question_text, showcase
 from undertow.drift.statistics.proportions import Floats
-from undertow.drift.topics import Asked, Topics
+from undertow.drift.topics import ONE_IN, Asked, Topics
 from undertow.drift.values import hash_of
 from undertow.drift.verdict import Verdict
 from undertow.drift.versions import Versions
@@ -42,6 +42,7 @@ __all__ = ["Evidence"]
 
 _BEFORE_S, _SINCE_S = 6 * 3600.0, 3600.0  # from which exemplars are taken
 _INPUTS = "input_centroid"
+_LONGEST = 600  # characters of a question from which its topic gets its name
 _VALUES = frozenset({Family.POSITIVE, Family.SCORE})
 _FAR = 1e15  # stands for the level of a tail: its calls are those furthest out
 
@@ -80,7 +81,7 @@ class Evidence:
         state: dict[str, Any] | None = None,
     ) -> None:
         metrics = [catalogue.metric(catalogue.numbers[name]) for name in catalogue.columns]
-        self._dimensions, self._names = tuple(dimensions), names
+        self._dimensions, self._names, self._texts = tuple(dimensions), names, texts
         self._rates = {column: metric.name for column, metric in enumerate(metrics) if metric.family is Family.RATE}
         self._values = {column: metric.name for column, metric in enumerate(metrics) if metric.family in _VALUES}
         self._rate_columns = np.array(list(self._rates), np.int64)
@@ -131,7 +132,13 @@ class Evidence:
             label = None if labels is None or labels[row] is None else self._names(str(labels[row]))
             if label is not None or vectors[row] is not None:
                 where, number = (event.service, event.environment), hash_of(event.service, event.id, "topic")
-                self.topics.observe(window, Asked(where, number, values[row], vectors[row], label))
+                text = self._question(event) if label is None and number % ONE_IN == 0 else ""
+                self.topics.observe(window, Asked(where, number, values[row], vectors[row], label, text))
+
+    def _question(self, event: Interaction) -> str:
+        """Return the beginning of what was asked as it may be kept, redacted before it is cut."""
+        text = text_of(event.input) if self._texts else None
+        return self._texts(text[: 4 * _LONGEST])[:_LONGEST] if self._texts and text else ""
 
     def note_in_turn(self, events: Sequence[Interaction], watermarks: Sequence[float]) -> None:
         """Take what tells of versions whatever its own time: late events, and changes that somebody declared.
@@ -167,7 +174,7 @@ class Evidence:
         explanation = explain(self._named(question))
         metric = resolve(verdict.series.metric)
         text = question_text if metric.name.startswith("input_") else answer_text
-        before, since = (self._texts(verdict, metric, span) for span in _spans(verdict))
+        before, since = (self._pool(verdict, metric, span) for span in _spans(verdict))
         phrases = moved_phrases([text(one) for one in before], [text(one) for one in since])
         named = {(cause.dimension, cause.value) for cause in explanation.causes}
         return Account(
@@ -228,7 +235,7 @@ class Evidence:
             steps={(dimension, self._names(value)): span for (dimension, value), span in question.steps.items()},
         )
 
-    def _texts(self, verdict: Verdict, metric: Metric, span: tuple[float, float]) -> list[Exemplar]:
+    def _pool(self, verdict: Verdict, metric: Metric, span: tuple[float, float]) -> list[Exemplar]:
         """Return the calls whose words are compared: of a rate those of which it is true, on the side that has more."""
         more = span[0] >= verdict.changed_at if verdict.direction == "up" else span[1] <= verdict.changed_at
         own = metric.family is Family.RATE and metric.name == parent_of(metric.name)
