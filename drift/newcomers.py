@@ -149,19 +149,21 @@ class Newcomers:
 
     def observe(self, events: Sequence[Interaction], values: Floats, windows: Floats) -> None:
         """Take events with their measures (n, columns), NaN where there is none, and the start of their windows."""
-        rows = [row for row, event in enumerate(events) if _counts(event)]
+        numbers: dict[tuple[float, str | None, DefinitionKey], int] = {}
+        rows, parts = [], []
+        for row, (event, window) in enumerate(zip(events, windows.tolist(), strict=True)):
+            if (event.kind is Kind.CALL or event.kind is Kind.TOOL) and event.shadow_of is None:
+                rows.append(row)
+                parts.append(numbers.setdefault((window, event.operation, definition_key(event)), len(numbers)))
         if not rows:
             return
-        keys = [(float(windows[row]), events[row].operation, definition_key(events[row])) for row in rows]
-        numbers: dict[tuple[float, str | None, DefinitionKey], int] = {}
-        part_of = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
-        order = np.argsort(part_of, kind="stable")
-        begins = np.searchsorted(part_of[order], np.arange(len(numbers)))
-        mine = np.array(rows, np.int64)[order]
+        mine, part_of = np.array(rows, np.int64), np.array(parts, np.int64)
+        order = np.lexsort((np.array([events[row].time for row in rows]), part_of))
+        mine, begins = mine[order], np.searchsorted(part_of[order], np.arange(len(numbers)))
         sums = self._summed(values[mine][:, self._columns], begins)
-        for number, ((window, *_), members) in enumerate(zip(numbers, np.split(mine, begins[1:]), strict=True)):
-            first = min(members.tolist(), key=lambda row: events[row].time)
-            self._add_part(window, events[first], _Part(events[first].time, len(members), sums[number]))
+        calls = np.diff(np.r_[begins, len(mine)]).tolist()
+        for number, ((window, *_), first) in enumerate(zip(numbers, mine[begins].tolist(), strict=True)):
+            self._add_part(window, events[first], _Part(events[first].time, calls[number], sums[number]))
 
     def advance(self, until: float) -> None:
         """Close the windows that begin before `until`, oldest first; no more of their events may come."""
@@ -359,7 +361,3 @@ class Newcomers:
             sum(newcomer.grown[1]),
             card_rows(measured),
         )
-
-
-def _counts(event: Interaction) -> bool:
-    return event.shadow_of is None and event.kind in {Kind.CALL, Kind.TOOL}

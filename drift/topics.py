@@ -58,6 +58,9 @@ class Asked(NamedTuple):
     text: str = ""
 
 
+_NOTHING: dict[Where, list[Asked]] = {}
+
+
 class _Service(msgspec.Struct):
     first: float
     sample: list[tuple[int, NDArray[np.int16]]] = []
@@ -85,6 +88,11 @@ class Topics:
         self._services: dict[Where, _Service] = {}
         self._open: dict[float, dict[Where, list[Asked]]] = {}
         self._groups = 0
+
+    def wants(self, window: float, where: Where, number: int) -> bool:
+        """Tell whether a call of the window that begins then would count, so that others need not be described."""
+        kept = self._open.get(window, _NOTHING).get(where)
+        return kept is None or len(kept) < _PER_WINDOW or number < kept[-1].number
 
     def observe(self, window: float, call: Asked) -> None:
         """Take a call of the window that begins then; of a window those with the smallest hashes count."""

@@ -22,7 +22,7 @@ from undertow.drift.catalogue import Catalogue
 from undertow.drift.causes import Question, explain
 from undertow.drift.exemplars import ALL, Details, Exemplar, Exemplars
 from undertow.drift.inquiry import Inquiry
-from undertow.drift.interaction import Interaction, Scalar, text_of
+from undertow.drift.interaction import Interaction, text_of
 from undertow.drift.ledger import Ledger
 from undertow.drift.metrics import Family, Metric, parent_of, resolve
 from undertow.drift.newcomers import Newcomers
@@ -100,40 +100,55 @@ class Evidence:
     def observe(
         self,
         events: Sequence[Interaction],
+        numbers: Sequence[int],
         dims: Sequence[tuple[str | None, ...]],
         values: Floats,
         windows: Floats,
     ) -> None:
-        """Take live events: their values by dimension, their measures (n, columns) and the start of their windows."""
+        """Take live events: numbers, values by dimension, measures (n, columns) and the start of their windows."""
         self.newcomers.observe(events, values, windows)
         true = _true(values[:, self._rate_columns], list(self._rates.values()))
-        for row, (event, window) in enumerate(zip(events, windows.tolist(), strict=True)):
-            self.exemplars.observe(event, window, true.get(row, ()), partial(self._details, dims[row], values[row]))
+        starts = windows.tolist()
+        for row, (event, number, window) in enumerate(zip(events, numbers, starts, strict=True)):
+            details = partial(self._details, dims[row], values[row])
+            self.exemplars.observe(event, number, window, true.get(row, ()), details)
         if self._topic is not None:
-            self._ask(events, values, windows, [None] * len(events), [self._topic(event) for event in events])
+            for row, (event, number, window) in enumerate(zip(events, numbers, starts, strict=True)):
+                label = self._topic(event)
+                if label is not None:
+                    self._ask(event, number, window, values[row], None, self._names(str(label)))
+
+    def numbers(self, events: Sequence[Interaction]) -> list[int]:
+        """Return the hashes of the events' ids, by which it is decided which of them are kept as samples."""
+        return [hash_of(event.service, event.id, "exemplar") for event in events]
 
     def observe_vectors(
-        self, events: Sequence[Interaction], values: Floats, windows: Floats, found: VectorMeasures
+        self,
+        events: Sequence[Interaction],
+        numbers: Sequence[int],
+        values: Floats,
+        windows: Floats,
+        found: VectorMeasures,
     ) -> None:
         """Take vectors of what some of these events ask."""
         if self._topic is None and found.number == self._inputs:
-            rows = found.rows
-            self._ask([events[row] for row in rows.tolist()], values[rows], windows[rows], list(found.vectors), None)
+            starts = windows[found.rows].tolist()
+            for place, (row, window) in enumerate(zip(found.rows.tolist(), starts, strict=True)):
+                self._ask(events[row], numbers[row], window, values[row], found.vectors[place], None)
 
     def _ask(
         self,
-        events: Sequence[Interaction],
+        event: Interaction,
+        number: int,
+        window: float,
         values: Floats,
-        windows: Floats,
-        vectors: Sequence[NDArray[np.int16] | None],
-        labels: Sequence[Scalar | None] | None,
+        vector: NDArray[np.int16] | None,
+        label: str | None,
     ) -> None:
-        for row, (event, window) in enumerate(zip(events, windows.tolist(), strict=True)):
-            label = None if labels is None or labels[row] is None else self._names(str(labels[row]))
-            if label is not None or vectors[row] is not None:
-                where, number = (event.service, event.environment), hash_of(event.service, event.id, "topic")
-                text = self._question(event) if label is None and number % ONE_IN == 0 else ""
-                self.topics.observe(window, Asked(where, number, values[row], vectors[row], label, text))
+        where = event.service, event.environment
+        if self.topics.wants(window, where, number):
+            text = self._question(event) if label is None and number % ONE_IN == 0 else ""
+            self.topics.observe(window, Asked(where, number, values, vector, label, text))
 
     def _question(self, event: Interaction) -> str:
         """Return the beginning of what was asked as it may be kept, redacted before it is cut."""

@@ -332,10 +332,11 @@ class Processor:
         values = measured.values[live]
         self.windows.add(times[live], groups, values)
         starts = self.windows.starts(times[live])
-        self.evidence.observe(counted, sliced, values, starts)
+        numbers = self.evidence.numbers(counted)
+        self.evidence.observe(counted, numbers, sliced, values, starts)
         for found in self.vectors.measure(counted, times[live], groups):
             self.windows.add_vectors(found.times, found.groups, found.number, found.vectors)
-            self.evidence.observe_vectors(counted, values, starts, found)
+            self.evidence.observe_vectors(counted, numbers, values, starts, found)
         self._add_figures(figures, of_figures)
 
     def _follow(
