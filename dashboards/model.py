@@ -106,7 +106,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of an incident: what it was, what it is, and how long it took to see.
 
-    `direction` is "up", "down" or "shift"; `events` and `seconds` count from the estimated change to the detection.
+    `metric` may be the name of a category; `direction` is "up", "down" or "shift"; `events` and `seconds` count from
+    the estimated change to the detection.
     """
 
     title: str
@@ -143,6 +144,10 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
         What else is known of the change, a sentence each: where it is, who moved, which words rose or fell.
     cards
         What is different on the new versions among the causes: a title, and lines.
+    links
+        (text, address) of what to open next.
+    query
+        What to ask the store next, ready to run.
     """
 
     id: str
@@ -161,6 +166,8 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
     causes: list[str] = []
     account: list[str] = []
     cards: list[list[str]] = []
+    links: list[tuple[str, str]] = []
+    query: str = ""
     page_text: str = ""
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 from undertow.dashboards.markup import Markup, tag
-from undertow.dashboards.model import HttpLevel, IncidentView, Row
+from undertow.dashboards.model import Estimate, HttpLevel, IncidentView, Row
 from undertow.dashboards.units import between, change_text, clock, duration, interval, quantity, stamp
 
 __all__ = ["SEVERITIES", "badge", "incident_article", "incident_line"]
@@ -34,6 +35,7 @@ def incident_article(incident: IncidentView, *, titled: bool = True) -> Markup:
         _moved(incident),
         _http(incident),
         tag("div", tag("div", _causes(incident), *_account(incident)), _page(incident), class_="pair"),
+        *_next(incident),
         class_="incident",
         id=f"incident-{incident.id}",
     )
@@ -58,7 +60,9 @@ def _facts(incident: IncidentView) -> Markup:
 def _paged(incident: IncidentView) -> tuple[str, str, str]:
     if incident.paged_at is None:
         return "paged", "nobody", f"opened {clock(incident.opened_at)}"
-    return "paged", clock(incident.paged_at), f"{duration(incident.paged_at - incident.changed_at)} after the change"
+    delay = incident.paged_at - incident.changed_at
+    when = "after the change" if delay >= 0 else "before what now leads"
+    return "paged", clock(incident.paged_at), f"{duration(abs(delay))} {when}"
 
 
 def _where(incident: IncidentView) -> str:
@@ -92,11 +96,16 @@ def _row(row: Row) -> Markup:
         "tr",
         tag("td", row.title, tag("code", row.metric)),
         tag("td", row.where or "all traffic", dir="auto"),
-        tag("td", quantity(row.before.value, row.unit), tag("small", interval(row.before, row.unit)), class_="n"),
-        tag("td", quantity(row.after.value, row.unit), tag("small", interval(row.after, row.unit)), class_="n after"),
+        tag("td", *_estimate(row.before, row.unit), class_="n"),
+        tag("td", *_estimate(row.after, row.unit), class_="n after"),
         tag("td", arrow, change, class_="n"),
         tag("td", f"{row.events:,} events", tag("small", duration(row.seconds)), class_="n"),
     )
+
+
+def _estimate(estimate: Estimate, unit: str) -> list[Markup]:
+    known = isfinite(estimate.low) and isfinite(estimate.high)
+    return [tag("span", quantity(estimate.value, unit)), *([tag("small", interval(estimate, unit))] if known else [])]
 
 
 # --- what classic monitoring said ------------------------------------------------------------------------------------
@@ -131,6 +140,15 @@ def _account(incident: IncidentView) -> list[Markup]:
     """Return where the change is and what the words say, and a card of each new version among the causes."""
     known = [_told("What else is known", incident.account)] if incident.account else []
     return known + [_told(title, lines) for title, *lines in incident.cards]
+
+
+def _next(incident: IncidentView) -> list[Markup]:
+    """Return where to look next: links, and a query that is ready to run."""
+    links = [tag("a", text, href=address, rel="noreferrer") for text, address in incident.links]
+    asked = [tag("pre", incident.query, class_="page")] if incident.query else []
+    if not (links or asked):
+        return []
+    return [tag("div", tag("h3", "Look further"), tag("p", *links, class_="links"), *asked, class_="told")]
 
 
 def _told(title: str, lines: Sequence[str]) -> Markup:

@@ -25,6 +25,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _SENTENCE = re.compile(r"[.!?;:\n]+(?:\s+|$)")
 _NUMBER = "#"
 _LONGEST = 3  # words of a phrase
+_SHORT = 3  # letters of a word that is not told by itself
 _MOST_WORDS = 400  # of a text
 _MOST_CHARACTERS = 8_000
 _MOST_KEYS = 200  # of an answer
@@ -73,7 +74,7 @@ def moved_phrases(
     counts = _counted(before, redact), _counted(after, redact)
     sizes = len(before), len(after)
     both = counts[0] + counts[1]
-    named = [term for term, texts in both.items() if texts >= _LEAST_TEXTS]
+    named = [term for term, texts in both.items() if texts >= _LEAST_TEXTS and not _says_little(term)]
     if not (named and all(sizes)):
         return []
     least = -float(ndtri(_CHANCE / (2 * len(named))))
@@ -147,6 +148,11 @@ def log_odds_z(before: int, after: int, both: int, sizes: tuple[int, int]) -> fl
 
 def _rank(term: str, scores: Mapping[str, float]) -> tuple[float, int, str]:
     return -round(abs(scores[term]), 6), -len(term), term
+
+
+def _says_little(term: str) -> bool:
+    """Tell whether a term is one short word of Latin letters, which says something in a longer phrase alone."""
+    return term.isascii() and term.isalpha() and len(term) <= _SHORT
 
 
 def _distinct(ranked: Sequence[str], both: Mapping[str, int], scores: Mapping[str, float]) -> Iterator[str]:

@@ -10,6 +10,7 @@ import msgspec
 
 from undertow.alerts.cards import version_card
 from undertow.alerts.incident import Incident
+from undertow.alerts.links import Link, Links
 from undertow.alerts.text import page_text
 from undertow.dashboards.report import render_report
 from undertow.dashboards.tables import table
@@ -121,7 +122,9 @@ def explain_html(settings: Settings, incident: str) -> str:
     ValueError
         The store has no such incident.
     """
-    return render_report(report(_incident(settings, incident), lambda sql: query(settings, sql).rows))
+    found = _incident(settings, incident)
+    links = Links(Link(link.text, link.href) for link in settings.alerts.links).of(found)
+    return render_report(report(found, lambda sql: query(settings, sql).rows, links))
 
 
 def _incident(settings: Settings, incident: str) -> Incident:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from undertow.alerts.incident import Incident
+from undertow.alerts.links import Link
 from undertow.alerts.ranking import measured, ranked
 from undertow.alerts.text import slice_of
 from undertow.dashboards.model import Chart, Example, Mark, Period, Point, Report, VersionView
@@ -26,14 +27,15 @@ _ROWS = 12
 _DRAWN = frozenset({Family.RATE, Family.POSITIVE, Family.SCORE})
 
 
-def report(incident: Incident, answer: Answer) -> Report:
+def report(incident: Incident, answer: Answer, links: Sequence[Link] = ()) -> Report:
     """Return the report on an incident; `answer` takes a statement and returns its rows."""
+    rows = [one for one in ranked(incident.verdicts) if _has_level(one.series) or one.moved][:_ROWS]
     start, end = incident.changed_from - _AROUND_S, max(incident.opened_at, incident.changed_to) + _AROUND_S
     return Report(
         title="incident",
         generated_for=incident.id,
         period=Period(start, end),
-        incidents=[view(incident, [one for one in ranked(incident.verdicts) if _has_level(one.series)][:_ROWS])],
+        incidents=[view(incident, rows, links=links)],
         charts=list(_charts(incident, answer, start, end)),
         versions=[
             VersionView(one.dimension, one.value, one.service, one.first_seen, one.declared)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from alert_samples import T0, incident, series, verdict
 
+from undertow.alerts.links import Link
 from undertow.dashboards.report import render_report
 from undertow.pipelines.incident_report import report
 
@@ -60,3 +62,33 @@ def test_what_has_no_level_is_not_drawn() -> None:
 def test_a_summary_of_many_incidents_has_a_page_too() -> None:
     page = incident(verdicts=[], versions=[], causes=[{"kind": "incident", "text": "support: refuses [1]"}])
     assert "refuses [1]" in render_report(report(page, levels([])))
+
+
+def test_what_moved_names_categories_too_without_an_interval() -> None:
+    keys = msgspec.structs.replace(
+        verdict(series("output_structure")), moved=(("{exec_summary:string}", 0.0, 0.063),), direction="shift"
+    )
+    found = report(incident(verdicts=[keys]), levels([]))
+    (row,) = found.incidents[0].rows
+    assert (row.metric, row.after.value) == ("{exec_summary:string}", 0.063)
+    page = render_report(found)
+    assert "6.3 %" in page
+    assert "nan" not in page
+
+
+def test_links_and_a_ready_query_lead_further() -> None:
+    links = [Link("Grafana", "https://grafana.example.org/d/llm?from=1&to=2")]
+    page = render_report(report(incident(), levels([]), links))
+    assert '<a href="https://grafana.example.org/d/llm?from=1&amp;to=2" rel="noreferrer">Grafana</a>' in page
+    assert "SELECT toStartOfMinute(window_start)" in page
+
+
+def test_a_page_that_left_before_what_now_leads_the_incident_says_so() -> None:
+    page = render_report(report(incident(paged_at=T0 - 600), levels([])))
+    assert "8 min before what now leads" in page
+
+
+def test_the_headline_is_cut_where_it_turns_to_what_else_moved() -> None:
+    page = render_report(report(incident(), levels([])))
+    assert "since 14:11 UTC</span></h1>" in page
+    assert '<p class="lead" dir="auto">HTTP green</p>' in page
