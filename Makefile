@@ -9,7 +9,9 @@ FILES   := $(sort $(shell find $(PACKAGES) -type f ! -name '*.pyc'))
 
 EXTRA   := .venv-embeddings
 
-.PHONY: help demo test test-embeddings check bench faults scorecard setup clean FORCE
+SEEDS ?= 3
+
+.PHONY: help demo test test-embeddings check bench faults scenarios scorecard setup clean FORCE
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -35,7 +37,10 @@ bench: setup  ## speed and memory
 	$(BIN)/python -m tests.bench
 
 faults: setup  ## 1,000 incidents told to a PagerDuty that fails three calls in ten, twenty times over
-	$(BIN)/python -m tests.bench.delivery --seeds 20
+	$(BIN)/python -m tests.bench.delivery --seeds 20 --jobs 4
+
+scenarios: setup  ## 49 ways in which applications failed, played to the page: writes docs/scenarios.md; SEEDS=3
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.scenarios --seeds $(SEEDS)
 
 scorecard: setup  ## how good the detection is, beside what else there is: writes docs/scorecard.md
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.scorecard

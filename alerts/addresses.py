@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from undertow.alerts.incident import Incident
 
-__all__ = ["LASTS_S", "PATH", "Addresses"]
+__all__ = ["LASTS_S", "PATH", "REPORT", "Addresses"]
 
 PATH = "/act"
+REPORT = "report"  # behind an address: the incident as one page with charts
 LASTS_S = 30 * 86_400.0  # from the opening of the incident: twice as long as one stays open
 DIGITS = 32  # of the signature, hexadecimal: 128 bits
 
@@ -52,9 +53,14 @@ class Addresses:
 
     def of(self, incident: Incident) -> str | None:
         """Return the address for an incident; None for one that is over, and for a summary page."""
-        if incident.state.is_over or not incident.verdicts:
+        if incident.state.is_over or not (incident.verdicts or incident.about):
             return None
         return self.address(incident.id, incident.opened_at)
+
+    def report_of(self, incident: Incident) -> str | None:
+        """Return the address of the incident's report; None for a summary page, which has none."""
+        known = incident.verdicts or incident.about
+        return f"{self.address(incident.id, incident.opened_at)}/{REPORT}" if known else None
 
     def address(self, incident_id: str, opened_at: float) -> str:
         """Return the address for an incident of that id."""

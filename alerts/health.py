@@ -1,8 +1,9 @@
 """What is wrong with the watch itself, as incidents of their own kind: with their own wording, their own cap of pages.
 
 A condition is paged when it has held for a minute, told anew when it grows graver, and resolved when it has been gone
-for two. Times are wall clock, seconds since the epoch, and always an argument: these incidents are about the monitor
-and its input, not about anything in the stream, so they are neither replayed nor stored with the verdicts.
+for two. People acknowledge it as they do any incident; who calls it false, or normal, hears no more of it until it has
+been gone. Times are wall clock, seconds since the epoch, and always an argument: these incidents are about the monitor
+and its input, not about anything in the stream, so they are not replayed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import msgspec
 import xxhash
 
 from undertow.alerts.incident import Change, ChangeKind, Incident, Severity, State, tell
-from undertow.alerts.life import close, news
+from undertow.alerts.life import acknowledge, close, news
 
 __all__ = ["Condition", "Health", "HealthState"]
 
@@ -84,8 +85,8 @@ class Health:
 
     @property
     def incidents(self) -> list[Incident]:
-        """What holds, the oldest first."""
-        return [held.incident for held in self._state.held.values()]
+        """What holds and nobody has closed, the oldest first."""
+        return [held.incident for held in self._state.held.values() if not held.incident.state.is_over]
 
     @property
     def capped(self) -> int:
@@ -97,14 +98,36 @@ class Health:
         changes = [change for condition in conditions for change in self._take(condition, now)]
         return changes + self._end(now)
 
+    def acknowledge(
+        self, incident_id: str, now: float, by: str = "", elsewhere: str = "", *, quiet: bool = False
+    ) -> list[Change]:
+        """Note that somebody has taken it; empty where that says nothing new, or none of this id was told."""
+        return [
+            tell(one, ChangeKind.ACKNOWLEDGE, now)
+            for one in self._told(incident_id)
+            if acknowledge(one, by, now, elsewhere, quiet=quiet)
+        ]
+
+    def close(self, incident_id: str, resolution: str, now: float, by: str = "", reason: str = "") -> list[Change]:
+        """Close it by hand, as the new normal ("accepted") or as a false page ("false"), for as long as it lasts."""
+        told = self._told(incident_id)
+        for one in told:
+            close(one, resolution, now, by, reason)
+        return [tell(one, ChangeKind.RESOLVE, now) for one in told]
+
     def snapshot(self) -> HealthState:
         """Return the state as plain data."""
         return self._state
+
+    def _told(self, incident_id: str) -> list[Incident]:
+        return [one for one in self.incidents if one.id == incident_id and one.paged_at is not None]
 
     def _take(self, condition: Condition, now: float) -> list[Change]:
         held = self._state.held.setdefault(condition.about, _Held(_opened(condition, now), now))
         incident, before = held.incident, held.incident.severity
         held.seen_at = now
+        if incident.state.is_over:
+            return []
         incident.headline, incident.causes = condition.headline, _causes(condition)
         incident.severity = max(before, condition.severity, key=list(Severity).index)
         if incident.state is State.OPEN:
@@ -126,7 +149,7 @@ class Health:
 
     def _end(self, now: float) -> list[Change]:
         gone = [about for about, held in self._state.held.items() if now - held.seen_at >= GONE_S]
-        over = [self._state.held.pop(about).incident for about in gone]
+        over = [one for about in gone if not (one := self._state.held.pop(about).incident).state.is_over]
         for incident in over:
             close(incident, "recovered", now)
         return [tell(incident, ChangeKind.RESOLVE, now) for incident in over if incident.paged_at is not None]

@@ -1,4 +1,4 @@
-"""The incident: everything that changed together in one service, told once, with what on-call needs to act."""
+"""The incident: everything that changed together, told once, with what on-call needs to act."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from undertow.drift.cards import Card
 from undertow.drift.causes import Explanation
 from undertow.drift.phrases import Phrase
 from undertow.drift.showcase import Showcase
-from undertow.drift.verdict import Verdict
+from undertow.drift.verdict import Series, Verdict
 
 __all__ = ["Account", "Change", "ChangeKind", "Context", "Incident", "Level", "Severity", "State", "Version", "tell"]
 
@@ -81,6 +81,10 @@ def _no_account(_verdict: Verdict, _inputs_moved: float | None, _outputs_moved: 
     return None
 
 
+def _no_calls(_series: Series) -> int:
+    return 0
+
+
 def _no_levels(_service: str, _environment: str, _since: float) -> list[Level]:
     return []
 
@@ -99,17 +103,21 @@ class Context(msgspec.Struct, frozen=True):
     account
         Called with a verdict, when the inputs moved with it, and when outputs moved days before it, if they did; None
         where nothing is remembered that could explain it.
+    calls
+        Called with a series: how many calls its slice had in the last hour.
     """
 
     levels: Callable[[str, str, float], list[Level]] = _no_levels
     versions: Sequence[Version] = ()
     account: Callable[[Verdict, float | None, float | None], Account | None] = _no_account
+    calls: Callable[[Series], int] = _no_calls
 
 
 class Incident(msgspec.Struct, kw_only=True):
     """One incident. Times are event time, seconds since the epoch.
 
-    `id` is stable: a function of the verdict that opened it. `verdicts` holds the latest verdict of each series.
+    `id` is stable: a function of the verdict that opened it; `service` is the one of that verdict, though others may
+    have joined. `verdicts` holds the latest verdict of each series.
     `verdicts` hold no text of any user; causes are dicts of plain values, ranked, best first. `place`, `moved_by`,
     `words`, `shown` and `cards` tell where the change is, who moved, which phrases did, calls before and since (texts
     as the content policy allows), and what is different on new versions.
@@ -127,6 +135,7 @@ class Incident(msgspec.Struct, kw_only=True):
     headline: str
     verdicts: list[Verdict]
     recovered: list[str] = []  # ids of verdicts whose series is back at its baseline
+    back: float | None = None  # share of the traffic concerned that is, 0 to 1; None where that is not known
     http: list[Level] = []
     versions: list[Version] = []
     causes: list[dict[str, Any]] = []
@@ -140,6 +149,10 @@ class Incident(msgspec.Struct, kw_only=True):
     resolved_at: float | None = None
     resolution: str = ""  # "recovered", "accepted", "false", "expired"
     about: str = ""  # empty: behaviour; else what is wrong with the watch itself (health.py)
+    parted: list[str] = []  # ids of incidents that services left for, as they had another cause
+    parted_from: str = ""  # id of the incident of which it was taken for a part
+    teams: dict[str, list[str]] = {}  # channel → services, where routes send them to several
+    told_to: str = ""  # the channel that reads this, where it is one of them
     summary: str = ""  # beyond the storm limit: id of the summary page that tells about this incident
     acknowledged_at: float | None = None
     acknowledged_by: str = ""
@@ -192,6 +205,7 @@ def tell(incident: Incident, kind: ChangeKind, at: float, *, silent: bool = Fals
         incident,
         verdicts=list(incident.verdicts),
         recovered=list(incident.recovered),
+        parted=list(incident.parted),
         http=list(incident.http),
         versions=list(incident.versions),
         causes=[dict(cause) for cause in incident.causes],

@@ -17,9 +17,11 @@ import msgspec
 import xxhash
 
 from undertow.alerts.incident import Change, ChangeKind, Context, Incident, Severity, State, tell
+from undertow.alerts.joining import Open, Sightings, absorb, is_in, release, strangers
 from undertow.alerts.life import acknowledge, close, is_back, news, state_of
 from undertow.alerts.ranking import about_inputs, lead, measured
 from undertow.alerts.reasons import explained
+from undertow.alerts.recovery import share_back
 from undertow.alerts.severity import severity
 from undertow.alerts.storm import Storm, StormState
 from undertow.alerts.suspects import around
@@ -48,9 +50,9 @@ class IncidentsConfig:
     hold_s
         Seconds of event time between the first verdict and the page, in which related verdicts join.
     join_s
-        A verdict joins an incident when its change interval lies within so many seconds of the interval of the
+        A verdict may join an incident when its change interval lies within so many seconds of the interval of the
         verdict that opened the incident. The opening interval stays the measure, so a chain of changes cannot grow
-        one incident for ever.
+        one incident for ever. What else it takes, `undertow.alerts.joining` says.
     pages_per_hour
         Pages an hour of event time; the rest is told by one summary page.
     complete_s
@@ -75,16 +77,6 @@ class IncidentsConfig:
         for name, least in least_of.items():
             if not getattr(self, name) >= least:
                 raise IncidentsError(f"{name} = {getattr(self, name)} is too small; it must be at least {least:g}")
-
-
-class Open(msgspec.Struct):
-    """An open incident, the change interval of the verdict that opened it, and the ids of all verdicts that joined."""
-
-    incident: Incident
-    anchor_from: float
-    anchor_to: float
-    ids: list[str]
-    completed: bool = False
 
 
 class IncidentsState(msgspec.Struct):
@@ -124,10 +116,11 @@ class Incidents:
     def apply(self, verdicts: Iterable[Verdict], context: Context, now: float) -> list[Change]:
         """Take in the verdicts that became known up to `now` and return what is to be told, in order.
 
-        A "page" verdict joins the nearest incident of its service and environment within `join_s`, else opens one.
+        A "page" verdict joins the closest incident, of its service or of others that changed with it, else opens one.
         A "notice" joins as supporting evidence and never replaces a "page" of its series. "recovered" ends the
         series' verdict that it names; when all page verdicts of an incident have recovered, it is resolved. Each
-        incident changes at most once per detection time.
+        incident changes at most once per detection time; a service that by later evidence does not belong to it
+        leaves for an incident of its own.
         """
         changes: list[Change] = []
         for at, group in groupby(sorted(verdicts, key=_order), key=lambda verdict: verdict.detected_at):
@@ -227,47 +220,70 @@ class Incidents:
     def _complete(self, entry: Open, at: float, context: Context | None) -> list[Change]:
         """Tell once more, silently to people, what could not yet be known when the page left."""
         entry.completed, incident = True, entry.incident
-        explained = context is not None and _refresh(incident, context, self._outputs_moved(incident))
-        return [tell(incident, ChangeKind.UPDATE, at, silent=bool(incident.summary))] if explained else []
+        if context is None:
+            return []
+        parted = self._part(entry, context, Sightings(context.versions), at)
+        explained = _refresh(incident, context, self._outputs_moved(incident))
+        told = explained or parted
+        return [tell(incident, ChangeKind.UPDATE, at, silent=bool(incident.summary))] if told else []
 
     def _take(self, group: Iterable[Verdict], context: Context, at: float) -> list[Change]:
         touched: dict[str, Open] = {}
         changes: list[Change] = []
+        sightings = Sightings(context.versions)
         for verdict in group:
-            if verdict.kind == "page" and self._nearest(verdict) is None:
+            if verdict.kind == "page" and self._closest(verdict, sightings) is None:
                 changes += self._make_room(at)
-                self._open(verdict)
-            touched |= {entry.incident.id: entry for entry in self._concerned(verdict) if _absorb(entry, verdict)}
+                self._open(verdict, verdict.detected_at)
+            concerned = self._concerned(verdict, sightings)
+            touched |= {entry.incident.id: entry for entry in concerned if absorb(entry, verdict)}
         for entry in touched.values():
+            self._part(entry, context, sightings, at)
             changes += self._tell(entry, context, at)
         return changes
 
-    def _concerned(self, verdict: Verdict) -> list[Open]:
+    def _concerned(self, verdict: Verdict, sightings: Sightings) -> list[Open]:
         if verdict.kind == "recovered":
             return self._beside(verdict.series)
-        nearest = self._nearest(verdict)
-        return [] if nearest is None else [nearest]
+        closest = self._closest(verdict, sightings)
+        return [] if closest is None else [closest]
 
-    def _nearest(self, verdict: Verdict) -> Open | None:
-        beside = [
-            (_gap(entry, verdict), entry.incident.opened_at, entry.incident.id)
-            for entry in self._beside(verdict.series)
+    def _closest(self, verdict: Verdict, sightings: Sightings) -> Open | None:
+        close = [
+            (closeness, entry.incident.opened_at, entry.incident.id)
+            for entry in self._state.open.values()
+            if (closeness := sightings.closeness(entry, verdict, self._config.join_s)) is not None
         ]
-        gap, _, key = min(beside, default=(float("inf"), 0.0, ""))
-        return self._state.open[key] if gap <= self._config.join_s else None
+        return self._state.open[min(close)[2]] if close else None
 
     def _beside(self, series: Series) -> list[Open]:
-        where = (series.service, series.environment)
-        return [e for e in self._state.open.values() if (e.incident.service, e.incident.environment) == where]
+        return [entry for entry in self._state.open.values() if is_in(entry, series)]
 
-    def _open(self, verdict: Verdict) -> None:
+    def _part(self, entry: Open, context: Context, sightings: Sightings, at: float) -> bool:
+        """Let services leave which, as is known by now, changed for another reason; return whether one did."""
+        groups = strangers(entry, sightings)
+        for leaving in groups:
+            first = min((verdict for verdict in leaving if verdict.kind == "page"), key=_order)
+            into = self._closest_but(entry, first, sightings) or self._open(first, at)
+            release(entry, leaving, into)
+            self._refresh(into.incident, context)
+        return bool(groups)
+
+    def _closest_but(self, entry: Open, verdict: Verdict, sightings: Sightings) -> Open | None:
+        """Return the closest incident to a verdict that leaves an open one."""
+        del self._state.open[entry.incident.id]
+        closest = self._closest(verdict, sightings)
+        self._state.open[entry.incident.id] = entry
+        return closest
+
+    def _open(self, verdict: Verdict, at: float) -> Open:
         incident = Incident(
             id=xxhash.xxh3_64_hexdigest(f"incident\x1f{verdict.id}".encode()),
             service=verdict.series.service,
             environment=verdict.series.environment,
             state=State.OPEN,
             severity=Severity.INFO,
-            opened_at=verdict.detected_at,
+            opened_at=at,
             changed_at=verdict.changed_at,
             changed_from=verdict.changed_from,
             changed_to=verdict.changed_to,
@@ -276,6 +292,7 @@ class Incidents:
         )
         self._state.open[incident.id] = Open(incident, verdict.changed_from, verdict.changed_to, [])
         self._state.opened += 1
+        return self._state.open[incident.id]
 
     def _make_room(self, at: float) -> list[Change]:
         if len(self._state.open) < OPEN_LIMIT:
@@ -345,33 +362,6 @@ def _order(verdict: Verdict) -> tuple[float, int, float, str]:
     return verdict.detected_at, KINDS.index(verdict.kind), verdict.threshold - verdict.statistic, verdict.id
 
 
-def _gap(entry: Open, verdict: Verdict) -> float:
-    return max(0.0, entry.anchor_from - verdict.changed_to, verdict.changed_from - entry.anchor_to)
-
-
-def _absorb(entry: Open, verdict: Verdict) -> bool:
-    """Take the verdict into the incident; False when it says nothing new."""
-    if verdict.kind == "recovered":
-        return _recover(entry, verdict)
-    known = next((v for v in entry.incident.verdicts if v.series == verdict.series), None)
-    if verdict.id in entry.ids or (known is not None and known.kind == "page" and verdict.kind == "notice"):
-        return False
-    if known is not None:
-        entry.incident.verdicts.remove(known)
-        entry.incident.recovered = [key for key in entry.incident.recovered if key != known.id]
-    entry.incident.verdicts.append(verdict)
-    entry.ids.append(verdict.id)
-    return True
-
-
-def _recover(entry: Open, verdict: Verdict) -> bool:
-    known = next((v for v in entry.incident.verdicts if v.series == verdict.series), None)
-    if known is None or known.id in entry.incident.recovered or (verdict.opened and verdict.opened not in entry.ids):
-        return False
-    entry.incident.recovered.append(known.id)
-    return True
-
-
 def _refresh(incident: Incident, context: Context, outputs_moved: float | None) -> bool:
     """Bring the incident up to date; return whether something could be said of why it came about."""
     first = lead(incident.verdicts)
@@ -380,8 +370,9 @@ def _refresh(incident: Incident, context: Context, outputs_moved: float | None) 
         first.changed_from,
         first.changed_to,
     )
-    incident.http = context.levels(incident.service, incident.environment, incident.changed_at)
+    incident.http = context.levels(first.series.service, first.series.environment, incident.changed_at)
     incident.versions = around(incident, context.versions)
+    incident.back = share_back(incident, context.calls) if incident.recovered else None
     about = measured(incident.verdicts)
     account = context.account(about, _inputs_moved(incident), outputs_moved)
     if account is not None:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from undertow.alerts.formats import duration, utc
 from undertow.alerts.incident import ChangeKind, Incident, Severity, State
-from undertow.drift.verdict import Series
+from undertow.alerts.recovery import away, recovery
 
 __all__ = ["acknowledge", "close", "is_back", "news", "standing", "state_of"]
 
 ENDS = {"accepted": State.ACCEPTED, "false": State.FALSE}  # by resolution; every other one is RESOLVED
-SLICES_NAMED = 3
 
 
 def is_back(incident: Incident) -> bool:
     """Tell whether every series that was worth a page is back at its baseline."""
-    return all(verdict.id in incident.recovered for verdict in incident.verdicts if verdict.kind == "page")
+    return not away(incident)
 
 
 def state_of(incident: Incident) -> State:
     """Return the state of an incident that was told and is not over."""
-    if any(verdict.id in incident.recovered for verdict in incident.verdicts if verdict.kind == "page"):
+    if len(away(incident)) < sum(verdict.kind == "page" for verdict in incident.verdicts):
         return State.RECOVERING
     return State.PAGED if incident.acknowledged_at is None else State.ACKNOWLEDGED
 
@@ -45,10 +44,11 @@ def acknowledge(incident: Incident, by: str, at: float, elsewhere: str = "", *, 
     `elsewhere` is the address under which they did, `quiet` says that they also closed it there: an update would open
     it anew.
     """
-    new = incident.acknowledged_at is None or (quiet and not incident.quiet)
-    if incident.acknowledged_at is None:
+    first = incident.acknowledged_at is None
+    new = first or (quiet and not incident.quiet)
+    if first:
         incident.acknowledged_at, incident.acknowledged_by = at, by
-    incident.elsewhere = elsewhere or incident.elsewhere
+    incident.elsewhere = elsewhere if first else elsewhere or incident.elsewhere
     incident.quiet = incident.quiet or quiet
     incident.state = state_of(incident)
     return new
@@ -67,7 +67,8 @@ def standing(incident: Incident) -> str:
         how = str(incident.state) if incident.state is not State.RESOLVED else f"resolved ({incident.resolution})"
         lasted = duration(incident.resolved_at - incident.changed_at)
         return f"{how} at {utc(incident.resolved_at)}, {lasted} after the change{_decided(incident)}"
-    return f"{incident.state}, found {utc(incident.opened_at)}{_taken(incident)}{_back(incident)}"
+    back = f"; {said}" if (said := recovery(incident)) else ""
+    return f"{incident.state}, found {utc(incident.opened_at)}{_taken(incident)}{back}"
 
 
 def _decided(incident: Incident) -> str:
@@ -80,18 +81,3 @@ def _taken(incident: Incident) -> str:
         return ""
     by = f" by {incident.acknowledged_by}" if incident.acknowledged_by else ""
     return f", acknowledged{by} {utc(incident.acknowledged_at)}"
-
-
-def _back(incident: Incident) -> str:
-    """Return how much is back, and the slices that are not."""
-    if not incident.recovered:
-        return ""
-    said = f"; {len(incident.recovered)} of {len(incident.verdicts)} series back"
-    away = [v.series for v in incident.verdicts if v.kind == "page" and v.id not in incident.recovered]
-    slices = sorted({_slice(series) for series in away if series.segment})
-    more = f" and {len(slices) - SLICES_NAMED} more" if len(slices) > SLICES_NAMED else ""
-    return said + (f", {', '.join(slices[:SLICES_NAMED])}{more} not" if slices else "")
-
-
-def _slice(series: Series) -> str:
-    return " ".join(f"{dimension}={value}" for dimension, value in series.segment)

@@ -13,10 +13,12 @@ from undertow.alerts.addresses import Addresses
 from undertow.alerts.incident import Incident
 from undertow.alerts.ranking import lead
 
-__all__ = ["Link", "Links"]
+__all__ = ["Link", "Links", "grafana"]
 
 PLACES = ("id", "service", "environment", "metric", "from_ms", "to_ms")
 ANSWER = "I have it / false alarm / normal now"
+REPORT = "Report with charts"
+BOARD = "/d/undertow-incident?var-incident={id}&from={from_ms}&to={to_ms}"  # of Grafana: made by `dashboards push`
 AROUND_S = 3600.0  # the time range of a link begins an hour before the change and ends an hour after the page
 
 
@@ -29,6 +31,18 @@ class Link(msgspec.Struct, frozen=True):
 
     text: str
     href: str
+
+
+def grafana(url: str) -> Link:
+    """Return the link to the incident's own board, over the time around the change, in the Grafana at an address.
+
+    Examples
+    --------
+    >>> grafana("https://grafana.example.org/").href
+    'https://grafana.example.org/d/undertow-incident?var-incident={id}&from={from_ms}&to={to_ms}'
+    """
+    base = url.rstrip("/").replace("{", "{{").replace("}", "}}")
+    return Link("Grafana", base + BOARD)
 
 
 class Links:
@@ -56,9 +70,14 @@ class Links:
             _check(image, {"https"})
 
     def of(self, incident: Incident) -> list[Link]:
-        """Return the links for an incident, every value escaped; the last one is for answering."""
+        """Return the links for an incident, every value escaped: its report, those asked for, that for answering."""
+        report = self._addresses.report_of(incident) if self._addresses else None
         answer = self._addresses.of(incident) if self._addresses else None
-        return [_filled(link, incident) for link in self._links] + ([Link(ANSWER, answer)] if answer else [])
+        return [
+            *([Link(REPORT, report)] if report else []),
+            *(_filled(link, incident) for link in self._links),
+            *([Link(ANSWER, answer)] if answer else []),
+        ]
 
     def images_of(self, incident: Incident) -> list[Link]:
         """Return the pictures for an incident, every value escaped."""

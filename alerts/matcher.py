@@ -43,7 +43,7 @@ class Matcher(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(said) or "everything"
 
     def matches(self, incident: Incident) -> bool:
-        """Tell whether the incident is meant."""
+        """Tell whether the incident is meant, as one of its services has it (`services.parts`)."""
         return (
             _fits(self.service, [incident.service])
             and _fits(self.environment, [incident.environment])

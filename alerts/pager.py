@@ -30,6 +30,7 @@ REST_CAP_S = 60.0  # the longest between two such tries
 WAKING = frozenset({Severity.ERROR, Severity.CRITICAL})
 
 log = logging.getLogger(__name__)
+_replace = msgspec.structs.replace
 
 
 @dataclass(frozen=True)
@@ -180,15 +181,17 @@ class Pager:
     def _put(self, change: Change, now: float) -> int:
         """Put a change up for those who were told of its incident, and for those who should be told of it by now.
 
-        To somebody who hears of the incident for the first time, as its severity has grown, its update is its trigger.
+        To somebody who hears of the incident for the first time, as it has grown graver or into their services, its
+        update is its trigger. Where routes send its services to several channels, each page says who is told of which.
         """
         told = [name for name in self._outbox.told(change.incident.id) if name in self._channels]
-        routed = self._routes.channels(change.incident)
+        routed, teams = self._routes.channels(change.incident), self._routes.teams(change.incident)
+        change = _replace(change, incident=_replace(change.incident, teams=teams))
         if change.kind is ChangeKind.TRIGGER or not told:
             return self._file(change, routed, now)
         grows = change.kind in {ChangeKind.UPDATE, ChangeKind.ESCALATE}
         new = [name for name in routed if name not in told] if grows else []
-        first = msgspec.structs.replace(change, kind=ChangeKind.TRIGGER)
+        first = _replace(change, kind=ChangeKind.TRIGGER)
         return self._file(change, told, now) + self._file(first, new, now)
 
     def _file(self, item: Change | Announcement, names: Iterable[str], now: float) -> int:
@@ -257,7 +260,7 @@ class Pager:
         channel = self._channels[entry.channel]
         try:
             if not isinstance(entry.change, Announcement):
-                return channel.send(_as_of_now(entry.change, entry))
+                return channel.send(_read_by(entry.channel, _as_of_now(entry.change, entry)))
             if isinstance(channel, Announcer):
                 return channel.announce(entry.change)
         except Exception as error:  # a fault in one channel must cost neither the page nor the other channels
@@ -271,7 +274,7 @@ class Pager:
             return
         self._reminded_at[name] = now
         if standing := self._outbox.standing(name):
-            answer = channel.remind(standing)
+            answer = channel.remind([_read_by(name, change) for change in standing])
             if answer.outcome is not Outcome.DELIVERED:
                 log.warning("%s was not reminded of %d incidents: %s", name, len(standing), answer.detail)
 
@@ -299,7 +302,12 @@ def _as_of_now(change: Change, entry: Entry) -> Change:
     """Return the change with what became of it while it waited: a silence is named, and what is over wakes nobody."""
     incident = change.incident
     if entry.over and incident.severity in WAKING:
-        incident = msgspec.structs.replace(incident, severity=Severity.WARNING)
+        incident = _replace(incident, severity=Severity.WARNING)
     if entry.held:
-        incident = msgspec.structs.replace(incident, headline=f"{incident.headline} ({entry.held})")
-    return msgspec.structs.replace(change, incident=incident)
+        incident = _replace(incident, headline=f"{incident.headline} ({entry.held})")
+    return _replace(change, incident=incident)
+
+
+def _read_by(channel: str, change: Change) -> Change:
+    """Return the change as the channel reads it, if it is one of several that are told of the incident."""
+    return _replace(change, incident=_replace(change.incident, told_to=channel)) if change.incident.teams else change

@@ -63,7 +63,8 @@ def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
     What can be put in a number or a name comes before a direction of embeddings, harm before gain, a metric before its
     own tails, then evidence above the threshold, then breadth.
     The whole of the service speaks for its metric when the change is there; a slice does when its effect is
-    `SLICE_ADVANTAGE` times larger, since the aggregate then only shows the slice diluted.
+    `SLICE_ADVANTAGE` times larger, since the aggregate then only shows the slice diluted. Of several services the one
+    with the clearest evidence speaks.
     """
     by_metric: defaultdict[str, list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
@@ -84,16 +85,11 @@ def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
 def without_repeats(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """Return the verdicts without those of slices that are nearly all of the traffic and say what the whole says."""
     known = list(verdicts)
-    whole = {
-        (verdict.series.metric, verdict.direction): verdict.before.events
-        for verdict in known
-        if not verdict.series.segment
-    }
+    whole = {_said(verdict): verdict.before.events for verdict in known if not verdict.series.segment}
     return [
         verdict
         for verdict in known
-        if not verdict.series.segment
-        or verdict.before.events < NEARLY_ALL * whole.get((verdict.series.metric, verdict.direction), math.inf)
+        if not verdict.series.segment or verdict.before.events < NEARLY_ALL * whole.get(_said(verdict), math.inf)
     ]
 
 
@@ -129,9 +125,16 @@ def about_inputs(verdict: Verdict) -> bool:
     return verdict.series.metric.startswith("input_")
 
 
+def _said(verdict: Verdict) -> tuple[str, str, str, str]:
+    series = verdict.series
+    return series.service, series.environment, series.metric, verdict.direction
+
+
 def _speaker(group: list[Verdict]) -> Verdict:
-    whole = [verdict for verdict in group if not verdict.series.segment]
-    slices = [verdict for verdict in group if verdict.series.segment]
+    surest = max(group, key=lambda verdict: (verdict.statistic - verdict.threshold, verdict.id)).series.service
+    inside = [verdict for verdict in group if verdict.series.service == surest]
+    whole = [verdict for verdict in inside if not verdict.series.segment]
+    slices = [verdict for verdict in inside if verdict.series.segment]
     if not slices:
         return whole[0]
     loudest = min(slices, key=lambda v: (-abs(effect(v)), len(v.series.segment), v.id))

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from undertow.alerts.incident import Incident
 from undertow.alerts.matcher import Matcher
+from undertow.alerts.services import parts
 
 __all__ = ["LOCAL", "Route", "Routes"]
 
@@ -60,8 +61,20 @@ class Routes:
         self.default = tuple(name for name in channels if name != fallback)
 
     def channels(self, incident: Incident) -> tuple[str, ...]:
-        """Return the channels for the incident, without repeats."""
-        route = next((route for route in self._routes if route.matches(incident)), None)
+        """Return the channels for the incident, without repeats: those of each of its services."""
+        return tuple(dict.fromkeys(name for part in parts(incident) for name in self._of(part)))
+
+    def teams(self, incident: Incident) -> dict[str, list[str]]:
+        """Return which services each channel is told of, where these differ; channels that wake nobody left out."""
+        found: dict[str, list[str]] = {}
+        for part in parts(incident):
+            for name in self._of(part):
+                if name not in LOCAL:
+                    found.setdefault(name, []).append(part.service)
+        return found if len({tuple(services) for services in found.values()}) > 1 else {}
+
+    def _of(self, part: Incident) -> tuple[str, ...]:
+        route = next((route for route in self._routes if route.matches(part)), None)
         return self.default if route is None else tuple(dict.fromkeys([*self._local, *route.channels]))
 
 

@@ -17,6 +17,7 @@ import msgspec
 from undertow.alerts.formats import duration, utc
 from undertow.alerts.incident import Incident
 from undertow.alerts.matcher import Matcher
+from undertow.alerts.services import parts
 
 __all__ = ["LONGEST_S", "Silence", "Silences"]
 
@@ -104,8 +105,13 @@ class Silences:
         return sorted(held, key=lambda silence: (silence.ends_at, silence.id))
 
     def on(self, incident: Incident, now: float) -> Silence | None:
-        """Return the silence that holds the incident back the longest, if any does."""
-        return next((s for s in reversed(self.active(now)) if s.matcher.matches(incident)), None)
+        """Return the silence that holds the incident back the longest, if any does.
+
+        One in several services is held back when each of them is silent, until the first is not.
+        """
+        holding = self.active(now)[::-1]
+        by_service = [next((s for s in holding if s.matcher.matches(part)), None) for part in parts(incident)]
+        return None if None in by_service else min(filter(None, by_service), key=lambda silence: silence.ends_at)
 
     def _read(self) -> list[Silence]:
         if self._path is None or not self._path.exists():

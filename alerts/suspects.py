@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from undertow.alerts.incident import Incident, Version
+from undertow.alerts.services import services_of
 
 __all__ = ["around"]
 
@@ -13,18 +14,21 @@ LIMIT = 10  # suspects named; a change with more of them is a release, and the f
 
 
 def around(incident: Incident, versions: Iterable[Version]) -> list[Version]:
-    """Return the versions of the incident's service first seen in its change interval or the hour before, best first.
+    """Return the versions of the incident's services first seen in its change interval or the hour before, best first.
 
     Those inside the interval come before those ahead of it; among them a version that led the change comes before
     one that trailed it, the closer first. A version first seen after the interval is no suspect: the change was
     there without it.
     """
-    mine = [version for version in versions if _concerns(version, incident)]
-    return sorted(mine, key=lambda version: _rank(version, incident))[:LIMIT]
+    mine = sorted(
+        (version for version in versions if _concerns(version, incident)), key=lambda version: _rank(version, incident)
+    )
+    first = {(version.dimension, version.value): version for version in reversed(mine)}  # several services may share it
+    return [version for version in mine if first[version.dimension, version.value] is version][:LIMIT]
 
 
 def _concerns(version: Version, incident: Incident) -> bool:
-    same = (version.service, version.environment) == (incident.service, incident.environment)
+    same = version.environment == incident.environment and version.service in services_of(incident)
     return same and incident.changed_from - BEFORE_S <= version.first_seen <= incident.changed_to
 
 

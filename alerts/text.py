@@ -13,6 +13,7 @@ from undertow.alerts.life import standing
 from undertow.alerts.moves import briefly, in_full, told
 from undertow.alerts.query import query
 from undertow.alerts.ranking import effect, lead, ranked, without_repeats
+from undertow.alerts.services import beyond
 from undertow.drift.metrics import parent_of
 from undertow.drift.verdict import Series, Verdict
 
@@ -66,7 +67,7 @@ def message(change: Change) -> str:
 
 def command(incident: Incident) -> str:
     """Return the command that shows the incident with all that is known by now."""
-    return "undertow status" if incident.about else f"undertow explain {incident.id}"
+    return f"undertow explain {incident.id}"
 
 
 def heading(incident: Incident) -> str:
@@ -77,8 +78,20 @@ def heading(incident: Incident) -> str:
 
 
 def place(incident: Incident) -> str:
-    """Return the service, with its environment when it has one."""
-    return incident.service + (f"/{incident.environment}" if incident.environment else "")
+    """Return the service that the headline is about, its environment when it has one, and how many others there are.
+
+    Examples
+    --------
+    >>> from undertow.alerts.incident import Severity, State
+    >>> times = dict(opened_at=0.0, changed_at=0.0, changed_from=0.0, changed_to=0.0)
+    >>> about = dict(service="search", environment="prod", state=State.PAGED, severity=Severity.ERROR, headline="")
+    >>> place(Incident(id="1", verdicts=[], **about, **times))
+    'search/prod'
+    """
+    first = lead(incident.verdicts).series.service if incident.verdicts else incident.service
+    others = len({verdict.series.service for verdict in incident.verdicts} - {first})
+    more = f" and {others} more service{'s' * (others > 1)}" if others else ""
+    return first + (f"/{incident.environment}" if incident.environment else "") + more
 
 
 def slice_of(series: Series) -> str:
@@ -142,6 +155,7 @@ def _sections(incident: Incident) -> list[tuple[str, list[str]]]:
         sections += [
             ("since", [_since(incident, first)]),
             ("where", [f"{place(incident)}, {slice_of(first.series)}", *([incident.place] if incident.place else [])]),
+            *beyond(incident),
             ("who", [incident.moved_by] if incident.moved_by else []),
             ("moved", moved(incident)),
             ("HTTP", [line] if (line := http_line(incident.http)) else ["nothing known about errors and latency"]),
@@ -212,9 +226,9 @@ def _row(verdict: Verdict, incident: Incident) -> str:
         *(["notice"] if verdict.kind != "page" else []),
         *(["recovered"] if verdict.id in incident.recovered else []),
     ]
-    return f"{title(series.metric)} [{slice_of(series)}]: {in_full(verdict)}" + (
-        f" ({', '.join(notes)})" if notes else ""
-    )
+    several = any(other.series.service != series.service for other in incident.verdicts)
+    where = f"{series.service}, {slice_of(series)}" if several else slice_of(series)
+    return f"{title(series.metric)} [{where}]: {in_full(verdict)}" + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _also(incident: Incident, first: Verdict) -> str:

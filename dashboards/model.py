@@ -144,8 +144,6 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
         What else is known of the change, a sentence each: where it is, who moved, which words rose or fell.
     cards
         What is different on the new versions among the causes: a title, and lines.
-    links
-        (text, address) of what to open next.
     query
         What to ask the store next, ready to run.
     """
@@ -166,7 +164,6 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
     causes: list[str] = []
     account: list[str] = []
     cards: list[list[str]] = []
-    links: list[tuple[str, str]] = []
     query: str = ""
     page_text: str = ""
 
@@ -200,6 +197,13 @@ class Number(msgspec.Struct, frozen=True):
     note: str = ""
 
 
+class Reference(msgspec.Struct, frozen=True):
+    """A name and an address, to be gone to from a report."""
+
+    text: str
+    href: str
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one HTML report shows.
 
@@ -224,6 +228,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     examples: list[Example] = []
     false_page_budget: float | None = None
     notes: list[str] = []
+    links: list[Reference] = []
 
 
 class SeriesState(StrEnum):

@@ -11,7 +11,7 @@ from undertow.dashboards.document import document
 from undertow.dashboards.exchanges import examples_section
 from undertow.dashboards.figures import behaviour_section, http_section, steady_section
 from undertow.dashboards.markup import Markup, tag
-from undertow.dashboards.model import IncidentView, Number, Report, VersionView
+from undertow.dashboards.model import IncidentView, Number, Reference, Report, VersionView
 from undertow.dashboards.story import SEVERITIES, badge, incident_article, incident_line
 from undertow.dashboards.units import between, duration, number, stamp
 
@@ -64,9 +64,16 @@ def _top(report: Report, incidents: Sequence[IncidentView]) -> Markup:
         tag("h1", *lead, tag("span", answer, dir="auto")),
         *([tag("p", more, class_="lead", dir="auto")] if more else []),
         tag("p", f"{between(period.start, period.end)} UTC ({length})", class_="period"),
+        _links(report.links),
         _numbers(report),
         class_="top",
     )
+
+
+def _links(links: Sequence[Reference]) -> Markup:
+    named = [tag("a", link.text, href=link.href, rel="noreferrer") for link in links]
+    spaced = [part for link in named for part in (" · ", link)][1:]
+    return tag("p", *spaced, class_="period") if named else Markup("")
 
 
 def _answer(incidents: Sequence[IncidentView]) -> str:

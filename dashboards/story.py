@@ -143,12 +143,10 @@ def _account(incident: IncidentView) -> list[Markup]:
 
 
 def _next(incident: IncidentView) -> list[Markup]:
-    """Return where to look next: links, and a query that is ready to run."""
-    links = [tag("a", text, href=address, rel="noreferrer") for text, address in incident.links]
-    asked = [tag("pre", incident.query, class_="page")] if incident.query else []
-    if not (links or asked):
+    """Return what to ask the store next."""
+    if not incident.query:
         return []
-    return [tag("div", tag("h3", "Look further"), tag("p", *links, class_="links"), *asked, class_="told")]
+    return [tag("div", tag("h3", "Ask the store"), tag("pre", incident.query, class_="page"), class_="told")]
 
 
 def _told(title: str, lines: Sequence[str]) -> Markup:

@@ -18,7 +18,7 @@ from scipy.special import ndtri
 
 from undertow.drift.statistics.proportions import Floats
 
-__all__ = ["VOLUME_SPANS", "WEEK", "Share", "volume_after", "weekly_volume"]
+__all__ = ["VOLUME_SPANS", "WEEK", "Share", "WeeklyCap", "volume_after", "weekly_volume"]
 
 WEEK = 7 * 86_400.0
 VOLUME_SPANS = np.array([6 * 3600.0, WEEK])  # seconds over which a series' volume is averaged; the larger one counts
@@ -77,6 +77,40 @@ class Share:
     def thresholds(self, series: Ints, weekly: Floats) -> Floats:
         """Return ln(N/b) for series of so many events a week."""
         return np.log(np.maximum(weekly, _FEWEST_EVENTS) / (self.pages_per_week * self.weights(series)))
+
+
+class WeeklyCap:
+    """Pages outside the budget: so many a week of each service; what comes beyond them is a notice.
+
+    Examples
+    --------
+    >>> cap = WeeklyCap(pages=1)
+    >>> [cap.kind("rules", service, "page", now) for service, now in (("a", 0.0), ("a", 9.0), ("b", 9.0), ("a", WEEK))]
+    ['page', 'notice', 'page', 'page']
+    """
+
+    def __init__(self, pages: int) -> None:
+        self._pages = pages
+        self._recent: dict[str, dict[str, list[float]]] = {}  # of what → service → times, the last week's
+
+    def kind(self, of: str, service: str, kind: str, now: float) -> str:
+        """Return "notice" for a page beyond the cap, else the kind itself."""
+        if kind != "page":
+            return kind
+        paged = self._recent.setdefault(of, {})
+        paged[service] = recent = [time for time in paged.get(service, []) if time > now - WEEK]
+        if len(recent) >= self._pages:
+            return "notice"
+        recent.append(now)
+        return kind
+
+    def snapshot(self) -> dict[str, dict[str, list[float]]]:
+        """Return the state as plain data."""
+        return {of: {service: list(times) for service, times in paged.items()} for of, paged in self._recent.items()}
+
+    def restore(self, state: dict[str, dict[str, list[float]]]) -> None:
+        """Take the state of a snapshot."""
+        self._recent = state
 
 
 def volume_after(volumes: Floats, seconds: Floats | float, events: Floats | float) -> Floats:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 
 from undertow.drift.interaction import Interaction, Kind
 
 __all__ = ["CallTree", "cause_of"]
 
+_T = TypeVar("_T")
 _MAX_NODES = 64  # events remembered, and parents waited for; the oldest go first
 _MAX_DEPTH = 64  # ancestors looked at
 _MAX_TOOLS = 8  # tools counted below one parent
@@ -99,7 +102,7 @@ def cause_of(event: Interaction) -> str | None:
     return event.about if event.parent is None and event.kind is Kind.TOOL else event.parent
 
 
-def _keep(table: dict[int, _Node] | dict[int, _Below], key: int, value: _Node | _Below) -> None:
+def _keep(table: dict[int, _T], key: int, value: _T) -> None:
     if key not in table and len(table) >= _MAX_NODES:
         del table[next(iter(table))]
-    table[key] = value  # type: ignore[assignment]
+    table[key] = value

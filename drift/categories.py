@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 import numpy as np
@@ -61,15 +61,28 @@ class Categories:
         """Return the name behind a number, or the number itself when the name is forgotten; −1 is all the others."""
         return self._names.get(number, f"#{number:06x}") if number >= 0 else OTHER
 
+    def known(self, numbers: Iterable[int]) -> dict[int, str]:
+        """Return the names behind those of the numbers whose names are not forgotten."""
+        return {number: self._names[number] for number in numbers if number in self._names}
+
+    def remember(self, names: Mapping[int, str]) -> None:
+        """Take names that somebody else has numbered."""
+        for number, name in names.items():
+            self._remember(number, name)
+
     def snapshot(self) -> CategoriesState:
         """Return the state as plain data."""
         return CategoriesState(dict(self._names), self.forgotten)
 
     def _number(self, name: str) -> int:
         number = number_of(name)
-        if number not in self._names:
-            if len(self._names) >= self._limit:
-                del self._names[next(iter(self._names))]
-                self.forgotten += 1
-            self._names[number] = name[:_LONGEST]
+        self._remember(number, name)
         return number
+
+    def _remember(self, number: int, name: str) -> None:
+        if number in self._names:
+            return
+        if len(self._names) >= self._limit:
+            del self._names[next(iter(self._names))]
+            self.forgotten += 1
+        self._names[number] = name[:_LONGEST]

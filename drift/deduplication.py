@@ -27,10 +27,11 @@ class DeduplicationState(msgspec.Struct):
 
 
 class Deduplication:
-    """Remembers (service, id) for at least `horizon` seconds of event time, at most twice that.
+    """Remembers (service, id) for at least `horizon` seconds of event time since it was last seen, at most twice that.
 
     A repeat with the same bytes is a duplicate, one with others a conflict; both are counted and left out. Beyond
-    `limit` ids the older half is forgotten early, which is counted too.
+    `limit` ids the older half is forgotten early, which is counted too. What is remembered is a function of the events
+    since the epoch before the present one began, so it can be learned again from them.
 
     Examples
     --------
@@ -78,9 +79,9 @@ class Deduplication:
             self._turn(epoch)
         known = state.current.get(key)
         if known is None:
-            known = state.previous.get(key)
-        if known is None:
             state.current[key] = checksum
+            known = state.previous.pop(key, None)
+        if known is None:
             return True
         state.duplicates += 1
         state.conflicts += known != checksum

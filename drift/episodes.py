@@ -1,7 +1,9 @@
 """Episodes: what an alarm says, what is remembered of the level that was left, and the test of a return to it.
 
 After an alarm the detector restarts at the new level, so that worsening is seen; the episode remembers the old baseline
-and ends when a test of the old level against the new one says that the series is back.
+and ends when a test of the old level against the new one says that the series is back. A change that came at this hour
+on two other days of the week before, no smaller than now, is a daily cycle beyond what a cycle was allowed: it is a
+notice, and the daily profile learns it, which leaves out what changed otherwise.
 """
 
 from __future__ import annotations
@@ -9,9 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.drift.baselines import Slot
+from undertow.drift.baselines import DAY, Slot
+from undertow.drift.budget import WEEK
 from undertow.drift.detector import Alarm, Observation
-from undertow.drift.family import EVIDENCE_FLOOR, Episode, Family
+from undertow.drift.family import EVIDENCE_FLOOR, Episode, Family, Moved
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.verdict import Estimate
 
@@ -21,6 +24,9 @@ BLOCK = 50.0  # events in a block at the least
 # A change that lasts is looked at in every window: with less evidence than this it would be "back" by chance.
 _RECOVERED = float(np.log(1e5))
 _PRECISION = 0.2  # of the way back: the standard error below which a level says whether the series is back
+_CYCLE_DAYS = 2  # on which a change has come before it is a cycle: one may be a rollback and a second try
+_SAME_HOUR = 4 * 3600.0  # between the beginnings of changes that are one cycle, apart from the days
+_NO_LARGER = 1.5  # times the one before
 _CHANGE_INTERVAL = 4.0  # fall of the log-likelihood within which a change time is plausible
 
 Ints = NDArray[np.int64]
@@ -36,18 +42,22 @@ class EpisodicFamily(Family):
         first, earliest, latest = self._change_point(row, slots, direction)
         after = slots[first:].sum(axis=0)
         learned = self.baselines.before(row, slots[first:-1])
-        level = self._flat(learned) + self._effect(after)
+        effect = self._effect(after)
+        level = self._flat(learned) + effect
         episode = self._episodes.get(row)
         if episode and self._is_back(row, episode, level, 2 * self._error(row, after)):
             episode.back_sums = after.tolist()
             return self._recover(row, episode, window, statistic, limit)
+        changed_at = float(slots[first, Slot.START])
+        cyclic = self._recurs(row, changed_at, effect + float(self._season(np.array([row]), changed_at)[0]))
+        told = episode.told if episode else self._flat(learned)
         before = self._estimate(row, learned)
         now = self._estimate(row, after)
         alarm = Alarm(
             series=int(self._series[row]),
-            kind=self._kind(row, level - (episode.told if episode else self._flat(learned))),
-            direction="up" if self._effect(after) > 0 else "down",
-            changed_at=float(slots[first, Slot.START]),
+            kind="notice" if cyclic else self._kind(row, level - told),
+            direction="up" if effect > 0 else "down",
+            changed_at=changed_at,
             changed_from=earliest,
             changed_to=latest,
             before=before,
@@ -57,9 +67,19 @@ class EpisodicFamily(Family):
             threshold=limit,
             reason=_reason(before, now, statistic, limit),
         )
-        self.baselines.set_aside(row, slots[first:])
-        self._begin_episode(row, window.end, alarm, learned, after)
+        if not cyclic:
+            self.baselines.set_aside(row, slots[first:])
+        self._begin_episode(row, window.end, alarm, learned, after, cyclic)
         return [alarm]
+
+    def _recurs(self, row: int, changed_at: float, effect: float) -> bool:
+        """Remember an alarm, by its distance from the level of all hours; return whether such came on days before."""
+        known = [moved for moved in self._moves.get(row, ()) if moved.at >= changed_at - WEEK - _SAME_HOUR]
+        self._moves[row] = [*known, Moved(changed_at, effect)]
+        alike = [moved.at for moved in known if effect * moved.effect >= effect**2 / _NO_LARGER]
+        ago = [changed_at - at for at in alike]
+        days = {round(gone / DAY) for gone in ago if abs(gone - round(gone / DAY) * DAY) <= _SAME_HOUR}
+        return len(days - {0}) >= _CYCLE_DAYS
 
     def _change_point(self, row: int, slots: Floats, direction: float) -> tuple[int, float, float]:
         """Return the slot at which the change most likely began, and the interval of plausible times.
@@ -82,9 +102,10 @@ class EpisodicFamily(Family):
         harmful = self._settings["up" if effect > 0 else "down"][metric]
         return "page" if harmful and abs(effect) >= self._settings["page_from"][metric] else "notice"
 
-    def _begin_episode(self, row: int, at: float, alarm: Alarm, learned: Floats, after: Floats) -> None:
+    def _begin_episode(self, row: int, at: float, alarm: Alarm, learned: Floats, after: Floats, cyclic: bool) -> None:
         known = self._episodes.get(row)
         level, effect = self._flat(learned), self._effect(after)
+        shift = 0.0 if cyclic else effect  # a cycle is the profile's to learn
         told = known.told if known else level
         self._episodes[row] = Episode(
             sums=known.sums if known else learned.tolist(),
@@ -93,10 +114,11 @@ class EpisodicFamily(Family):
             level_after=level + effect,
             changed_at=known.changed_at if known else alarm.changed_at,
             changed_to=known.changed_to if known else alarm.changed_to,
-            told=level + effect if alarm.kind == "page" else told,
+            told=level + effect if cyclic or alarm.kind == "page" else told,
             alarms=[*(known.alarms if known else []), at],
+            shift=(known.shift if known else 0.0) + shift,
         )
-        self._restart(row, np.concatenate([after[: Slot.SMALL], learned[Slot.SMALL :]]), effect, at)
+        self._restart(row, np.concatenate([after[: Slot.SMALL], learned[Slot.SMALL :]]), shift, at)
 
     def _restart(self, row: int, sums: Floats, shift: float, time: float) -> None:
         """Begin anew with these sums, whose level lies by `shift` from the one before; the daily profile goes along."""
@@ -161,7 +183,7 @@ class EpisodicFamily(Family):
         reason = (
             f"back at {now.value:.4g} over {now.events} events, against {episode.before.value:.4g} before the change"
         )
-        self._restart(row, np.array(episode.sums), episode.level_before - episode.level_after, window.end)
+        self._restart(row, np.array(episode.sums), -episode.shift, window.end)
         del self._episodes[row]
         return [
             Alarm(

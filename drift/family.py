@@ -20,7 +20,7 @@ from undertow.drift.statistics.proportions import Floats
 from undertow.drift.verdict import Estimate
 from undertow.drift.weekly import WeeklyBaselines
 
-__all__ = ["EVIDENCE_FLOOR", "Episode", "Family"]
+__all__ = ["EVIDENCE_FLOOR", "Episode", "Family", "Moved"]
 
 EVIDENCE_FLOOR = -60.0  # ln R of a statistic that has just begun
 
@@ -38,8 +38,16 @@ class Episode(msgspec.Struct):
     changed_to: float
     told: float  # level of the last page, link scale; before the first one the level that was left
     alarms: list[float]  # when its alarms were raised, oldest first
+    shift: float  # by which the daily profile was moved along, link scale
     back: float = 0.0  # evidence of a return
     back_sums: list[float] = msgspec.field(default_factory=lambda: [0.0] * Slot.WIDTH)  # since the evidence rose
+
+
+class Moved(msgspec.Struct, array_like=True):
+    """What an alarm told: since when, and how far from the level of all hours, link scale."""
+
+    at: float
+    effect: float
 
 
 class Family(ABC):
@@ -86,6 +94,7 @@ class Family(ABC):
         self._small: Floats = np.zeros((0, 3))  # the small block being filled: events, sum, expected
         self._stated: NDArray[np.bool_] = np.zeros(0, bool)  # somebody said what is usual, at every hour
         self._episodes: dict[int, Episode] = {}
+        self._moves: dict[int, list[Moved]] = {}  # alarms of the last days, oldest first
 
     # -- what a family says -------------------------------------------------------------------------------------------
 
@@ -243,7 +252,8 @@ class Family(ABC):
         """Return the state: arrays and plain values by name."""
         state: dict[str, Any] = {name: getattr(self, name) for name in ("_series", "_rows", *self.arrays)}
         episodes = {str(row): msgspec.to_builtins(episode) for row, episode in self._episodes.items()}
-        return {**state, "baselines": self.baselines.snapshot(), "episodes": episodes}
+        moves = {str(row): msgspec.to_builtins(moved) for row, moved in self._moves.items()}
+        return {**state, "baselines": self.baselines.snapshot(), "episodes": episodes, "moves": moves}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take the state of a snapshot."""
@@ -251,3 +261,4 @@ class Family(ABC):
             setattr(self, name, state[name])
         self.baselines.restore(state["baselines"])
         self._episodes = {int(row): msgspec.convert(episode, Episode) for row, episode in state["episodes"].items()}
+        self._moves = {int(row): msgspec.convert(moved, list[Moved]) for row, moved in state["moves"].items()}

@@ -13,19 +13,23 @@ from undertow.drift.verdict import Estimate, Series, Verdict, verdict_id
 
 __all__ = ["Findings", "FindingsState", "verdict_of_finding", "verdict_of_hit"]
 
+_REPEAT_S = 3600.0  # event time in which a breach is told once, however many partitions of the events have seen one
 _QUIET_S = 7200.0  # event time without a further breach: then a rule is kept again; breaches are told once an hour
 _NONE = Estimate(0.0, 0.0, 0.0, 0)
 
 
 class FindingsState(msgspec.Struct):
-    """Verdicts that wait for their window, and the last breach of every rule that was broken."""
+    """Verdicts that wait for their window, the last breach of every rule that was broken, and open notices by id."""
 
     waiting: list[Verdict] = []
     broken: list[Verdict] = []
+    open: list[str] = []
 
 
 class Findings:
     """Hands the findings of rules and fleet over in event time, and says when a broken rule has been kept again.
+
+    Where several have each seen a part of the events, all of them may have found the same: it is told once.
 
     Examples
     --------
@@ -38,6 +42,7 @@ class Findings:
     def __init__(self, state: FindingsState | None = None) -> None:
         self._waiting = list(state.waiting) if state else []
         self._broken = {verdict.series: verdict for verdict in (state.broken if state else ())}
+        self._open = dict.fromkeys(state.open if state else ())
 
     def add(self, verdicts: Iterable[Verdict]) -> None:
         """Take what was found."""
@@ -45,17 +50,33 @@ class Findings:
 
     def due(self, now: float) -> list[Verdict]:
         """Return what was found up to `now`, by time, and the recovery of each rule that was broken and is quiet."""
-        told = sorted((v for v in self._waiting if v.detected_at <= now), key=lambda v: (v.detected_at, v.id))
+        ripe = sorted((v for v in self._waiting if v.detected_at <= now), key=lambda v: (v.detected_at, v.id))
         self._waiting = [verdict for verdict in self._waiting if verdict.detected_at > now]
-        self._broken |= {verdict.series: verdict for verdict in told if verdict.series.metric.startswith(RULE)}
+        told = [verdict for verdict in ripe if self._is_news(verdict)]
         quiet = [verdict for verdict in self._broken.values() if verdict.detected_at + _QUIET_S <= now]
         for verdict in quiet:
             del self._broken[verdict.series]
         return told + [_kept_again(verdict) for verdict in quiet]
 
+    def _is_news(self, verdict: Verdict) -> bool:
+        """Remember what was found; return whether it has not been told yet."""
+        if verdict.series.metric.startswith(RULE):
+            last = self._broken.get(verdict.series)
+            if last is None or verdict.detected_at >= last.detected_at + _REPEAT_S:
+                self._broken[verdict.series] = verdict
+                return True
+            return False
+        stands = verdict.opened or verdict.id
+        news = (stands in self._open) == bool(verdict.opened)
+        if verdict.opened:
+            self._open.pop(stands, None)
+        else:
+            self._open[stands] = None
+        return news
+
     def snapshot(self) -> FindingsState:
         """Return the state as plain data."""
-        return FindingsState(list(self._waiting), list(self._broken.values()))
+        return FindingsState(list(self._waiting), list(self._broken.values()), list(self._open))
 
 
 def _kept_again(verdict: Verdict) -> Verdict:

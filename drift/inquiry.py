@@ -21,7 +21,7 @@ from undertow.drift.segments import Group
 from undertow.drift.share_steps import share_step
 from undertow.drift.suspicion import ChangeTime, Suspect, fit_of_mix, fit_of_version, origin_of
 from undertow.drift.topics import Topics
-from undertow.drift.verdict import Verdict
+from undertow.drift.verdict import Series, Verdict
 from undertow.drift.versions import SeenVersion, Versions
 
 __all__ = ["Inquiry"]
@@ -30,6 +30,7 @@ Span = tuple[float, float]
 
 _HOUR, _DAY = 3600.0, 86_400.0
 _BEFORE_S = 2 * _HOUR  # holds a whole hour, which is what the ledger still knows when a version has become an old story
+_EVERY_CALL = "error_rate"  # what every call says
 _LOOK_BACK_S = 6 * _HOUR  # a version that came earlier has shown what it does
 _HISTORY_DAYS = 7.0  # from which it is known how often versions appear
 _LEAST_DAYS = 0.125
@@ -112,6 +113,12 @@ class Inquiry:
             whole = self._number(Group(service, environment))
             known = [] if whole is None else [whole]
         return pooled(self._ledger.average(number, metric, time - _BEFORE_S, time) for number in known)
+
+    def calls(self, series: Series, until: float) -> int:
+        """Return how many calls the slice of a series had in the hour before a time, whatever its own metric counts."""
+        number = self._number(Group(series.service, series.environment, series.segment))
+        stretches = [] if number is None else self._ledger.stretches(number, _EVERY_CALL, until - _HOUR, until)
+        return sum(stretch.events for stretch in stretches)
 
     # -- levels -------------------------------------------------------------------------------------------------------
 

@@ -68,28 +68,23 @@ class Joint:
         return [name.removeprefix("score.") for name in self._catalogue.names]
 
     def observe(
-        self, detectors: Sequence[StandingDetector], window: Observation, false_pages_per_week: float
+        self, detectors: Sequence[StandingDetector], window: Observation, false_pages_per_week: float, services: int
     ) -> Iterator[tuple[Alarm, str]]:
-        """Yield what is said together, and by which detector, after the detectors have seen the window."""
+        """Yield what is said together, and by which detector, after the detectors have seen the window.
+
+        `services` are those that share the budget, wherever they are followed.
+        """
         self._whole += [not group.segment for group in self._groups[len(self._whole) :]]
         if not detectors:
             return
         members = self._members(detectors, window.end)
-        services, index = np.unique(members.series // SERIES_METRICS, return_inverse=True)
-        limit = self._limit(false_pages_per_week)
-        for number in range(len(services)):
+        found, index = np.unique(members.series // SERIES_METRICS, return_inverse=True)
+        limit = _limit(false_pages_per_week, services)
+        for number in range(len(found)):
             mine = np.flatnonzero(index == number)
-            joined = float(np.logaddexp.reduce(members.evidence[mine]) - np.log(len(mine)))
+            joined = float(np.logaddexp.reduce(np.sort(members.evidence[mine])) - np.log(len(mine)))
             if joined >= limit and members.own[mine].max() >= _OWN_EVIDENCE:
                 yield from self._tell(detectors, members, mine, window, (joined, limit))
-
-    def _limit(self, false_pages_per_week: float) -> float:
-        """Return ln(1/b), b being the share of one service of the joined part of the budget.
-
-        What is left after an alarm, a tenth, counts again.
-        """
-        services = 1 << (max(sum(self._whole), _FEWEST_SERVICES) - 1).bit_length()
-        return -float(np.log(_CARRIED * JOINED_PART * false_pages_per_week / services))
 
     def _members(self, detectors: Sequence[StandingDetector], now: float) -> _Members:
         whole = np.array(self._whole, bool)
@@ -106,20 +101,32 @@ class Joint:
         window: Observation,
         joined: tuple[float, float],
     ) -> Iterator[tuple[Alarm, str]]:
-        carriers = _carriers(members, mine)
+        carriers = _carriers(members, sorted(mine.tolist(), key=lambda i: self._name(members, i)))
         if len(carriers) < 2:
             return
-        names = [self._catalogue.name(int(members.series[i] % SERIES_METRICS)) for i in carriers]
+        names = [self._name(members, i) for i in carriers]
         for i, name in zip(carriers, names, strict=True):
             detector = detectors[members.of[i]]
             others = ", ".join(other for other in names if other != name)
             for alarm in detector.raise_alarm(int(members.series[i]), window, *joined):
                 yield replace(alarm, reason=f"{alarm.reason}, joined with that of {others}"), detector.name
 
+    def _name(self, members: _Members, i: int) -> str:
+        return self._catalogue.name(int(members.series[i] % SERIES_METRICS))
 
-def _carriers(members: _Members, mine: Ints) -> list[int]:
+
+def _limit(false_pages_per_week: float, services: int) -> float:
+    """Return ln(1/b), b being the share of one service of the joined part of the budget.
+
+    What is left after an alarm, a tenth, counts again.
+    """
+    shared_by = 1 << (max(services, _FEWEST_SERVICES) - 1).bit_length()
+    return -float(np.log(_CARRIED * JOINED_PART * false_pages_per_week / shared_by))
+
+
+def _carriers(members: _Members, mine: Sequence[int]) -> list[int]:
     """Return the metrics that make up nine tenths of a service's sum, as far as they have moved; largest first."""
-    order = mine[np.argsort(-members.evidence[mine], kind="stable")]
+    order = np.array(mine)[np.argsort(-members.evidence[mine], kind="stable")]
     parts = np.exp(members.evidence[order] - members.evidence[order[0]])
     needed = 1 + int(np.searchsorted(parts.cumsum(), _CARRIED * parts.sum()))
     return [int(i) for i in order[:needed] if members.own[i] >= _SOME_EVIDENCE]

@@ -76,7 +76,7 @@ def _rate(name: str, title: str, harm: str = "up") -> Metric:
     return Metric(name, Family.RATE, "share of events", harm, title)
 
 
-def _positive(name: str, unit: str, title: str, harm: str = "both", floor: float = 1.0, season: float = 1.15) -> Metric:
+def _positive(name: str, unit: str, title: str, harm: str = "both", floor: float = 1.0, season: float = 1.22) -> Metric:
     return Metric(name, Family.POSITIVE, unit, harm, title, floor=floor, band=0.05, page_from=1.1, season=season)
 
 

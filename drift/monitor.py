@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.drift.budget import WEEK, Share
+from undertow.drift.budget import WEEK, Share, WeeklyCap
 from undertow.drift.catalogue import SERIES_METRICS, Catalogue
 from undertow.drift.categories import Categories
+from undertow.drift.claims import EPOCH_S, MILLION, Claim, Claims
 from undertow.drift.detector import Alarm, Detector, Progress, SeriesSettings
 from undertow.drift.detectors import DETECTORS
 from undertow.drift.detectors.beta_binomial import BetaBinomial
@@ -42,7 +43,7 @@ _DEFAULTS = {
 _BUDGETED = frozenset({*_DEFAULTS.values(), Parity.name})
 _SCALES = {Family.POSITIVE: "log", Family.SCORE: "standard"}  # of the values that a detector sees
 _LINEAR = frozenset({Family.SCORE, Family.VECTOR})  # their limits are standard deviations
-_UNBUDGETED_PAGES_PER_WEEK = 10  # of rules, and of detectors outside the budget; beyond it they are notices
+_UNBUDGETED_PAGES_PER_WEEK = 10  # of a service's rules, and of its detectors outside the budget
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -109,6 +110,10 @@ class PinnedSeries(NamedTuple):
 class Monitor:
     """Follows every series of every group.
 
+    Series of one service know of each other; of those of other services it knows what they claim of the budget. So the
+    services of an installation may be spread over several monitors, which say together what one would say alone, if
+    they all observe the same windows, those too that hold nothing of their own services.
+
     Parameters
     ----------
     groups
@@ -117,10 +122,17 @@ class Monitor:
         The metrics by number; it may meet new scores while the monitor runs.
     categories
         What the numbers of categories stand for.
+    claims
+        Of all monitors; without them this one is alone.
     """
 
     def __init__(
-        self, config: MonitorConfig, groups: Sequence[Group], catalogue: Catalogue, categories: Categories
+        self,
+        config: MonitorConfig,
+        groups: Sequence[Group],
+        catalogue: Catalogue,
+        categories: Categories,
+        claims: Claims | None = None,
     ) -> None:
         self._config, self._groups, self._catalogue, self._categories = config, groups, catalogue, categories
         self._scales = Scales(catalogue, config.strict_events, config.min_events)
@@ -144,16 +156,35 @@ class Monitor:
         compared = {number: settings[number] for number in rates if self._watched[number]}
         self._parity = Parity(config.parity, groups, compared, config.strict_events)
         self._joint = Joint(groups, catalogue)
-        self._unbudgeted: dict[str, list[float]] = {}
-        self._introduced = 0  # groups of which it is known what is stated
+        self._cap = WeeklyCap(_UNBUDGETED_PAGES_PER_WEEK)
+        self._introduced = np.zeros(0, np.bool_)  # by group: whether a window has held anything of it
+        self.claims = claims or Claims()
+        self._in_force = Claim()
         self.last_closed = -np.inf
 
+    def claim(self, start: float) -> Claim | None:
+        """Return what the own series claim if the window that begins then is the first of ten minutes, else None."""
+        if not self.claims.is_due(start):
+            return None
+        epoch = self.claims.epoch(start)
+        weight = np.rint(self._weights(self._pageable(epoch * EPOCH_S - WEEK)) * MILLION).astype(np.int64).sum()
+        services = sum(not self._groups[number].segment for number in np.flatnonzero(self._introduced).tolist())
+        claim = Claim(int(weight), services)
+        self.claims.take(self.claims.partition, epoch, claim)
+        return claim
+
     def observe(self, window: ClosedWindow) -> list[Verdict]:
-        """Take the next closed window; return what the detectors say, in the order of the series."""
+        """Take the next closed window; return what the detectors say, in the order of the series.
+
+        Raises
+        ------
+        ValueError
+            What another partition claims has to be known before, and is not.
+        """
+        self.claim(window.start)
+        self._in_force = self.claims.turn(window.start, window.end)
         self.last_closed = window.end
-        self._state_levels(window.start)
-        if not len(window.cells.keys):
-            return []
+        self._introduce(window)
         day_ended = self.pinned.turn(window.start)
         share = self.share()
         observed = self._observations.of(window)
@@ -166,27 +197,28 @@ class Monitor:
             if len(observation.series)
             for alarm in detector.observe(observation, share)
         ]
-        joined = self._joint.observe(list(self._planned()), observed[0], self._config.false_pages_per_week)
-        alarms += [(alarm, name) for alarm, name in joined]
+        budget, services = self._config.false_pages_per_week, self._in_force.services
+        alarms += self._joint.observe(list(self._planned()), observed[0], budget, services)
         alarms += [(alarm, Parity.name) for alarm in self._parity.observe(observed[0], share)]
         verdicts = [self._verdict(alarm, name, window) for alarm, name in alarms]
         return sorted(verdicts, key=lambda verdict: (verdict.series, verdict.opened))
 
-    def _state_levels(self, time: float) -> None:
-        """Tell the detector of rates what somebody states of the groups that are new."""
-        for number in range(self._introduced, len(self._groups)):
+    def _introduce(self, window: ClosedWindow) -> None:
+        """Tell the detector of rates what somebody states of the groups that the window is the first to hold."""
+        self._introduced = np.append(self._introduced, np.zeros(len(self._groups) - len(self._introduced), np.bool_))
+        held = np.unique(window.cells.groups)
+        for number in held[~self._introduced[held]].tolist():
             for where, rate in self._config.stated.items():
                 service, _, metric = where.rpartition("/")
                 if service in {"", self._groups[number].service}:
-                    self._rates.state(number * SERIES_METRICS + self._catalogue.numbers[metric], rate, time)
-        self._introduced = len(self._groups)
+                    series = number * SERIES_METRICS + self._catalogue.numbers[metric]
+                    self._rates.state(series, rate, window.start)
+        self._introduced[held] = True
 
     def share(self) -> Share:
         """Return the share of the budget that each series has now, for what it says alone."""
-        able = self._pageable()
-        return Share.of(
-            (1 - JOINED_PART) * self._config.false_pages_per_week, float(self._weights(able).sum()), self._weights
-        )
+        alone = (1 - JOINED_PART) * self._config.false_pages_per_week
+        return Share.of(alone, self._in_force.weight / MILLION, self._weights)
 
     def _weights(self, series: Ints) -> Floats:
         groups, metrics = np.divmod(series, SERIES_METRICS)
@@ -203,10 +235,9 @@ class Monitor:
 
     def pageable(self) -> int:
         """Return how many series may page and so share the budget: those that know enough and are not silent."""
-        return len(self._pageable())
+        return len(self._pageable(self.last_closed - WEEK))
 
-    def _pageable(self) -> Ints:
-        since = self.last_closed - WEEK
+    def _pageable(self, since: float) -> Ints:
         able = [detector.pageable(since) for detector in self._detectors.values()]
         return np.concatenate([*able, self.pinned.compared, self._parity.pageable(since)])
 
@@ -269,8 +300,10 @@ class Monitor:
             "parity": self._parity.snapshot(),
             "scales": self._scales.snapshot(),
             "pinned": self.pinned.snapshot(),
-            "unbudgeted": self._unbudgeted,
+            "cap": self._cap.snapshot(),
             "introduced": self._introduced,
+            "claims": self.claims.snapshot(),
+            "in_force": list(msgspec.structs.astuple(self._in_force)),
             "last_closed": self.last_closed,
         }
 
@@ -287,8 +320,10 @@ class Monitor:
         self._parity.restore(state["parity"])
         self._scales.restore(state["scales"])
         self.pinned.restore(state["pinned"])
-        self._unbudgeted, self.last_closed = dict(state["unbudgeted"]), state["last_closed"]
-        self._introduced = state["introduced"]
+        self._cap.restore(state["cap"])
+        self._introduced, self.last_closed = state["introduced"], state["last_closed"]
+        self.claims.restore(state["claims"])
+        self._in_force = Claim(*state["in_force"])
 
     def _clustering(self, series: NDArray[np.int64]) -> Floats:
         """Return the variance factor of sums of each series; 1 where its detector measures none."""
@@ -322,7 +357,7 @@ class Monitor:
         series = self._named(alarm.series)
         across = detector in {Pinned.name, Parity.name}  # beside the series' own detector
         outside = not across and not self._detectors[detector].budgeted
-        kind = self._capped(alarm.kind, "detectors", window.end) if outside else alarm.kind
+        kind = self._cap.kind("detectors", series.service, alarm.kind, window.end) if outside else alarm.kind
         of = f"{detector} " if across else ""
         opened = verdict_id(series, alarm.opened_at, f"{of}alarm") if kind == "recovered" else ""
         said = f"{of}recovered" if opened else f"{of}alarm"
@@ -347,19 +382,9 @@ class Monitor:
         )
 
     def capped(self, verdict: Verdict) -> Verdict:
-        """Return what a rule found, as a notice when rules have had their pages of this week."""
-        kind = self._capped(verdict.kind, "rules", verdict.detected_at)
+        """Return what a rule found, as a notice when the rules have had their pages of this week in that service."""
+        kind = self._cap.kind("rules", verdict.series.service, verdict.kind, verdict.detected_at)
         return verdict if kind == verdict.kind else msgspec.structs.replace(verdict, kind=kind)
-
-    def _capped(self, kind: str, of: str, now: float) -> str:
-        """Return "notice" for a page beyond the weekly cap of what is outside the budget."""
-        recent = self._unbudgeted[of] = [time for time in self._unbudgeted.get(of, []) if time > now - WEEK]
-        if kind != "page":
-            return kind
-        if len(recent) >= _UNBUDGETED_PAGES_PER_WEEK:
-            return "notice"
-        recent.append(now)
-        return kind
 
 
 def _settings(metric: Metric, config: MonitorConfig) -> SeriesSettings:

@@ -2,8 +2,12 @@
 
 Counts are kept for each hour of the last four weeks. What an hour is expected to bring is what the same hour of the
 week brought in the weeks before, and not on average but at its least (the second least where three or more are known,
-since one of them may have been silent itself). In the first week, hours of the day stand in for hours of the week: a
-first quiet weekend is told.
+since one of them may have been silent itself). A part of an hour counts as little as the hour beside it.
+
+In the first week hours of the days before stand in, and nobody knows yet whether the weekend is a quiet one. So they
+stand in from Monday noon to Thursday morning in UTC, when it is a weekend nowhere, and at other times while a silence
+goes on that began in a busy hour, but not into a Saturday or a Sunday. A stream that breaks off in the middle of its
+day is told on any day; one that does not begin on a day never seen is not.
 
 Events do not come one by one: logs are shipped in batches, jobs run on the hour. So the longest pauses are kept
 likewise, and a silence is one only when it lasts twice as long as any pause that was usual then. A pause of more than
@@ -26,6 +30,9 @@ _LEAST = 30.0  # events that must be missing
 _PAUSE_S = 7200.0  # longer ones are told by the counts
 _PAUSES = 2.0  # times the longest usual pause
 _LONGEST = 2 * _DAY  # hours of a silence that are added up
+_BUSY = 0.1  # of the busiest hour of the day
+_WORKED_FROM, _WORKED = 4 * _DAY + 12, 2 * _DAY + 22  # hours of a week, which began on a Thursday with the epoch
+_WEEKEND = (2, 3)  # its days
 
 
 class UsualHoursState(msgspec.Struct):
@@ -74,11 +81,11 @@ class UsualHours:
 
     def expected(self, start: float, end: float) -> float:
         """Return how many events the time from `start` to `end` usually brings at least; 0 where nothing is known."""
-        first = max(int(start // _HOUR_S), int(end // _HOUR_S) - _LONGEST)
+        first, last = int(start // _HOUR_S), int(end // _HOUR_S)
         return float(
             sum(
-                self._usual(hour) * (min(end, (hour + 1) * _HOUR_S) - max(start, hour * _HOUR_S)) / _HOUR_S
-                for hour in range(first, int(end // _HOUR_S) + 1)
+                self._usual_between(max(start, hour * _HOUR_S), min(end, (hour + 1) * _HOUR_S))
+                for hour in self._counted(first, last)
             )
         )
 
@@ -107,12 +114,45 @@ class UsualHours:
         self._latest = max(self._latest, hour)
         return hour if hour > self._latest - _KEPT else None
 
+    def _counted(self, first: int, last: int) -> Iterator[int]:
+        """Yield the hours of a silence of which it is known that something was to be expected, or nothing."""
+        goes_on = last - first <= _LONGEST
+        for hour in range(max(first, last - _LONGEST), last + 1):
+            known, day = self._is_known(hour), hour // _DAY
+            may_rest = day % 7 in _WEEKEND and day > first // _DAY
+            goes_on = goes_on and (known or (not may_rest and self._is_busy(hour)))
+            if known or goes_on or (hour - _WORKED_FROM) % _WEEK < _WORKED:
+                yield hour
+
+    def _is_known(self, hour: int) -> bool:
+        """Tell whether the hour was met in a week before."""
+        return any(True for _ in self._hours_met(hour, _WEEK))
+
+    def _is_busy(self, hour: int) -> bool:
+        usual = self._usual(hour)
+        return usual > 0 and usual >= _BUSY * max(self._usual(near) for near in range(hour - 12, hour + 12))
+
+    def _usual_between(self, start: float, end: float) -> float:
+        """Return what a part of an hour usually brings.
+
+        When in an hour its events come is not known: a day may begin or end in it. So a part counts as little as the
+        hour to which it is open.
+        """
+        hour = int(start // _HOUR_S)
+        had_come = start > hour * _HOUR_S
+        beside = hour + 1 if had_come else hour - 1 if end < (hour + 1) * _HOUR_S else hour
+        return min(self._usual(hour), self._usual(beside)) * (end - start) / _HOUR_S
+
     def _usual(self, hour: int) -> int:
         known = sorted(int(self._events[same % _KEPT]) for same in self._same(hour))
         return known[len(known) // 3] if known else 0
 
     def _same(self, hour: int) -> Iterator[int]:
         """Yield the same hours of the weeks before that are known from end to end, else those of the days before."""
+        yield from list(self._hours_met(hour, _WEEK)) or self._hours_met(hour, _DAY)
+
+    def _hours_met(self, hour: int, every: int) -> Iterator[int]:
+        """Yield the known hours before, at that distance: four weeks, or six days."""
         since, latest = max(self._first, self._latest - _KEPT), self._latest
-        weeks = [same for same in range(hour - 4 * _WEEK, hour, _WEEK) if since < same <= latest]
-        yield from weeks or [same for same in range(hour - 6 * _DAY, hour, _DAY) if since < same <= latest]
+        back = 4 * _WEEK if every == _WEEK else 6 * _DAY
+        return (same for same in range(hour - back, hour, every) if since < same <= latest)

@@ -147,6 +147,7 @@ class Alerts(Section, frozen=True):
     channels: dict[str, PagerDuty | Alertmanager | Slack | Email | Webhook | Apprise] = {}  # further ones, by name
     routes: list[Route] = []
     silences: list[Silence] = []
+    grafana_url: str | None = None  # pages and reports then link to the incident's board
     links: list[Link] = []
     images: list[Link] = []  # https only: PagerDuty's machines fetch them
     health: Health = Health()

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from undertow.alerts.pager_thread import PagerThread
 from undertow.pipelines import snapshot
 from undertow.pipelines.alert_settings import PagerDuty
 from undertow.pipelines.clickhouse import Store, StoreError, StoreUnreachableError
+from undertow.pipelines.client import explain_html
 from undertow.pipelines.inbox import Inbox
 from undertow.pipelines.outside import Outside
 from undertow.pipelines.own_key import own_key
@@ -87,7 +89,8 @@ class App:
             self._stop.wait(TURN_S)
             self._beat()
             if self._self_watch is not None:
-                self._self_watch.look(self._facts())
+                with self._lock:
+                    self._self_watch.look(self._facts())
             after_step()
             if going and self.watch.taken == before:
                 self._stop.wait(IDLE_WAIT_S)
@@ -121,7 +124,7 @@ class App:
             rejected=self.watch.rejected,
             events=counters.events,
             late=counters.late,
-            latest=self.processor.windows.latest,
+            latest=self.processor.counting.windows.latest,
             store_fails_since=self._refused_since,
             store_reason=self._refusal,
         )
@@ -135,12 +138,14 @@ class App:
         if action in SILENCING:
             return self._silencing.take(action, arguments)
         with self._lock:
-            return self.watch.control(action, arguments)
+            own = self._self_watch.control(action, arguments) if self._self_watch else None
+            return own or self.watch.control(action, arguments)
 
     def incidents(self) -> list[Incident]:
-        """Return the open incidents as they stand."""
+        """Return the open incidents as they stand, those about the watch itself included."""
         with self._lock:
-            return copy.deepcopy(list(self.processor.incidents.open))
+            own = self._self_watch.incidents if self._self_watch else []
+            return copy.deepcopy([*self.processor.incidents.open, *own])
 
     def window_age(self) -> float | None:
         """Return the seconds since the end of the last closed window, None before the first."""
@@ -154,15 +159,15 @@ class App:
             counts = self._outbox.counts(time.time())
             return {
                 **self._counters(),
-                "watermark": self.processor.windows.watermark,
-                "lag_seconds": time.time() - self.processor.windows.watermark,
-                "open_windows": self.processor.windows.open_windows,
-                "open_tasks": self.processor.open_tasks,
+                "watermark": self.processor.counting.windows.watermark,
+                "lag_seconds": time.time() - self.processor.counting.windows.watermark,
+                "open_windows": self.processor.counting.windows.open_windows,
+                "open_tasks": self.processor.counting.open_tasks,
                 "open_incidents": len(self.processor.incidents.open),
                 "pageable_series": self.processor.monitor.pageable(),
                 "false_pages_per_week": self.settings.budget.false_pages_per_week,
                 "practice": self.processor.practice.summary(
-                    self.settings.budget.false_pages_per_week, self.processor.windows.watermark
+                    self.settings.budget.false_pages_per_week, self.processor.counting.windows.watermark
                 ),
                 "notify": self.settings.budget.notify,
                 "undelivered": counts.pending,
@@ -172,12 +177,12 @@ class App:
                 **(self._self_watch.status() if self._self_watch else {}),
                 "refused_deliveries": counts.refused,
                 "limits": self.processor.limits(),
-                "unpriced": sum(self.processor.meter.prices.unpriced.values()),
-                "unpriced_models": dict(self.processor.meter.prices.unpriced.most_common(20)),
-                "unchecked": self.processor.meter.unchecked,
+                "unpriced": sum(self.processor.counting.meter.prices.unpriced.values()),
+                "unpriced_models": dict(self.processor.counting.meter.prices.unpriced.most_common(20)),
+                "unchecked": self.processor.counting.meter.unchecked,
                 "states": dict(Counter(entry["state"] for entry in series)),
                 "series": series,
-                "pins": status_of_pins(self.processor.monitor.pins(), self.processor.windows.latest),
+                "pins": status_of_pins(self.processor.monitor.pins(), self.processor.counting.windows.latest),
             }
 
     def _counters(self) -> dict[str, Any]:
@@ -186,7 +191,7 @@ class App:
             "records": self.watch.taken,
             "rejected": self.watch.rejected,
             "rows": self.recorder.rows,
-            "overflowed": self.processor.segments.overflowed,
+            "overflowed": self.processor.counting.segments.overflowed,
             **{name: getattr(counters, name) for name in counters.__struct_fields__},
         }
 
@@ -222,9 +227,14 @@ def opened(
         pages = stack.enter_context(PagerThread(paging, time.time))
         labels = LabelPolicy(settings.ingest.content, settings.ingest.redact, settings.detection.dimensions)
         recorder = Recorder(
-            store, redactor, labels, lambda user: user_hash(user, key), processor.catalogue, processor.categories
+            store,
+            redactor,
+            labels,
+            lambda user: user_hash(user, key),
+            processor.counting.catalogue,
+            processor.counting.categories,
         )
-        own = _self_watch(settings, processor, pages) if follow else None
+        own = _self_watch(settings, processor, pages, recorder) if follow else None
         watch = Watch(settings, inbox, processor, recorder, pages, time.time, own.observe if own else ignore)
         dog = stack.enter_context(watchdog(settings, found))
         silencing = Silencing(pages, outbox.held, time.time)
@@ -247,13 +257,14 @@ def load_processor(
     return processor, state["positions"] if state else None
 
 
-def _self_watch(settings: Settings, processor: Processor, pages: PagerThread) -> SelfWatch:
+def _self_watch(settings: Settings, processor: Processor, pages: PagerThread, recorder: Recorder) -> SelfWatch:
     return SelfWatch(
         settings.alerts.health,
-        processor.catalogue,
-        lambda: processor.segments.groups,
+        processor.counting.catalogue,
+        lambda: processor.counting.segments.groups,
         settings.ingest.allowed_lateness_s,
         pages,
+        recorder.note,
         settings.folder / "self-watch.snapshot",
         time.time,
     )
@@ -293,6 +304,7 @@ def _outside(settings: Settings, app: App, signed: Addresses | None) -> Outside:
         control=app.control,
         incidents=app.incidents,
         clock=time.time,
+        report=partial(explain_html, settings),
         addresses=signed,
         pagerduty=tuple(Secret(section.webhook_secret) for section in sections if section.webhook_secret),
         deploy=Secret(settings.hooks.deploy_secret) if settings.hooks.deploy_secret else None,

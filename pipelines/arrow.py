@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["ArrowType", "Column", "arrow_type", "encode"]
+__all__ = ["ArrowType", "Column", "arrow_type", "encode", "outline"]
 
 ArrowType = pa.DataType
 Column = Sequence[Any] | NDArray[Any]
@@ -66,6 +66,21 @@ def encode(columns: Mapping[str, Column], types: Mapping[str, pa.DataType], tabl
         stream.write_table(batch)
     block: bytes = sink.getvalue().to_pybytes()
     return block
+
+
+def outline(content: bytes) -> tuple[list[str], int]:
+    """Return the names of the columns of an Arrow stream, and the number of its rows.
+
+    Raises
+    ------
+    ValueError
+        It is none, or is cut off.
+    """
+    try:
+        with pa.ipc.open_stream(content) as stream:
+            return stream.schema.names, sum(batch.num_rows for batch in stream)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"the block is no Arrow stream: {error}") from error
 
 
 def _array(name: str, values: Column, types: Mapping[str, pa.DataType], table: str) -> pa.Array:

@@ -5,13 +5,9 @@ from __future__ import annotations
 import getpass
 import glob
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -19,7 +15,10 @@ import typer
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is loaded; its matrices are too small to share out
 
 from undertow.pipelines import client
+from undertow.pipelines.cli_dashboards import dashboards
+from undertow.pipelines.cli_roles import roles
 from undertow.pipelines.settings import load
+from undertow.pipelines.stopping import stopped_by_signals
 
 __all__ = ["app", "main"]
 
@@ -30,6 +29,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(roles)
+app.add_typer(dashboards, name="dashboards")
 
 Config = Annotated[Path | None, typer.Option("-c", "--config", help="Settings file; ./undertow.toml when it exists.")]
 Files = Annotated[
@@ -102,7 +103,7 @@ def run(
     for path in chosen:
         if not once and path != "-" and not glob.has_magic(path) and not Path(path).exists():
             typer.echo(f"waiting for {path}, which is not there yet", err=True)
-    with opened(settings, chosen, follow=not once) as watch, _stopped_by_signals(watch.stop):
+    with opened(settings, chosen, follow=not once) as watch, stopped_by_signals(watch.stop):
         typer.echo(f"watching {', '.join(chosen)}; state in {settings.folder}, port {settings.store.listen}", err=True)
         watch.run()
 
@@ -327,19 +328,6 @@ def lift(
 ) -> None:
     """End a silence before its time, and tell what it held back."""
     typer.echo(client.control(load(config), "lift", {"id": silence}))
-
-
-@contextmanager
-def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        stop()
-
-    before: dict[int, Any] = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def main() -> None:

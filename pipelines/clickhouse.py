@@ -1,7 +1,8 @@
 """The store: ClickHouse, embedded below the data folder or a server by its URL; one client, one schema, the same code.
 
 Rows go in by columns, as one Arrow block each, with the block's token: a token that the table has seen among its last
-1,000 blocks inserts nothing, so a block may be sent again after a crash.
+10,000 blocks inserts nothing, so a block may be sent again after a crash. What is computed from the rows on their way
+in knows the token, too.
 
 A `Store` may be used from several threads. Writing and reading have a client each: a reader does not wait for a writer,
 two of one kind wait for each other when embedded. Bytes for the loopback port come from `engine`, a handle a statement.
@@ -22,12 +23,12 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 
 from undertow.pipelines import settings
-from undertow.pipelines.arrow import ArrowType, Column, arrow_type, encode
+from undertow.pipelines.arrow import ArrowType, Column, arrow_type, encode, outline
 from undertow.pipelines.engine import Engine, QueryError
-from undertow.pipelines.schema import NewerSchemaError, migrate, schema_text
+from undertow.pipelines.schema import SchemaError, check, migrate, schema_text
 from undertow.pipelines.store_lock import StoreLock
 
-__all__ = ["QueryResult", "Store", "StoreError", "StoreUnreachableError", "ask"]
+__all__ = ["QueryResult", "Store", "StoreError", "StoreUnreachableError", "ask", "ask_server"]
 
 DATABASE = "undertow"
 _ENGINE_OPTIONS = {  # of the embedded engine; its defaults are those of a machine of its own
@@ -40,11 +41,29 @@ _ENGINE_OPTIONS = {  # of the embedded engine; its defaults are those of a machi
     "max_thread_pool_free_size": 16,  # idle threads; 1,000 by default
 }
 _READING: dict[str, Any] = {"settings": {"final": 1, "readonly": 1}, "tz_mode": "aware"}
-_PASSWORD_CODES = frozenset({192, 193, 194, 497, 516})
+_INSERTING: dict[str, Any] = {
+    "max_partitions_per_insert_block": 1000,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,  # or a repeat would count again in what is computed
+}
+_SPREADING: dict[str, Any] = {"distributed_foreground_insert": 1}  # on a cluster: answer when the shards have the rows
+WRITE_TIMEOUT_S = 60.0  # a server that hangs must not keep a writer from whatever else it has to do
+_PASSWORD_CODES = frozenset({192, 193, 194, 516})
+_FORBIDDEN = 497
+# What is wrong with a block however often it is sent: a column or table that is not there, a value that does not fit.
+_BLOCK_CODES = frozenset({6, 8, 10, 16, 27, 33, 38, 41, 44, 47, 50, 53, 60, 69, 70, 72, 117, 131, 349, 636, 691})
 
 
 class StoreError(RuntimeError):
-    """The store cannot do this; the message says what, why and the way out. Trying again does not help."""
+    """The store cannot do this; the message says what, why and the way out. `code` is ClickHouse's number, or 0."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @property
+    def is_for_good(self) -> bool:
+        """Whether a block that met this error would meet it again: it does not fit its table."""
+        return self.code in _BLOCK_CODES
 
 
 class StoreUnreachableError(StoreError):
@@ -74,7 +93,7 @@ class Store:
         self._types: dict[str, dict[str, ArrowType]] = {}
 
     @classmethod
-    def open(cls, where: settings.Store, folder: Path, schema: str | None = None) -> Store:
+    def open(cls, where: settings.Store, folder: Path, schema: str | None = None, *, migrating: bool = True) -> Store:
         """Open the store, creating or updating its tables.
 
         Parameters
@@ -83,6 +102,8 @@ class Store:
             `url` names a server; without it the engine runs in this process, below `folder`.
         schema
             Text of another schema file than the shipped one.
+        migrating
+            False where other processes use the tables, too: then those of another version are refused.
 
         Raises
         ------
@@ -93,9 +114,14 @@ class Store:
         StoreError
             The password is wrong, or the store was written by a newer Undertow.
         """
-        with ExitStack() as opened, _translated(urlsplit(where.url or "").hostname or "the embedded engine"):
+        place = urlsplit(where.url or "").hostname or "the embedded engine"
+        with ExitStack() as opened, _translated(place):
             parts = _served(where, opened) if where.url else _embedded(folder, opened)
-            migrate(parts.writer, schema_text(where.retention_days, schema))
+            text = schema_text(where.retention_days, schema)
+            if migrating:
+                migrate(parts.writer, text, where.cluster)
+            else:
+                check(parts.writer, text, place)
             return cls(parts, folder, opened.pop_all())
 
     def insert(self, table: str, columns: Mapping[str, Column], token: str) -> int:
@@ -114,15 +140,30 @@ class Store:
             The server does not answer; sending the same block again is safe.
         """
         rows = len(next(iter(columns.values()), ()))
-        if not rows:
-            return 0
+        if rows:
+            with _translated():
+                types = self._column_types(table)
+            self.insert_block(table, encode(columns, types, table), token)
+        return rows
+
+    def insert_block(self, table: str, content: bytes, token: str) -> int:
+        """Insert one block of rows, given as an Arrow stream; else as `insert`.
+
+        Raises
+        ------
+        StoreError
+            `is_for_good` when the block does not fit its table, or there is none.
+        ValueError
+            It is no Arrow stream.
+        """
+        columns, rows = outline(content)
         with _translated():
             self._writer.raw_insert(
                 table,
-                column_names=list(columns),
-                insert_block=encode(columns, self._column_types(table), table),
+                column_names=columns,
+                insert_block=content,
                 fmt="ArrowStream",
-                settings={"insert_deduplication_token": token, "max_partitions_per_insert_block": 1000},
+                settings={**_INSERTING, "insert_deduplication_token": token},
             )
         return rows
 
@@ -173,11 +214,32 @@ class Store:
 
 def ask(url: str, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
     """Answer a query from the port at `url`, where a running watch serves its store; it fails as `Store.query` does."""
-    address, database = _address(settings.Store(url=url))
-    with _translated(address["host"]):
-        client = clickhouse_connect.get_client(**address, database=database, tz_mode="aware")
-    with client:
+    with _reader(settings.Store(url=url)) as client:
         return _answer(client, sql, parameters)
+
+
+def ask_server(where: settings.Store, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
+    """Answer a query from the server at `where.url`, whose user need not be allowed to write; else as `Store.query`.
+
+    Raises
+    ------
+    StoreError
+        The password is wrong, or the tables are not of this version.
+    """
+    place = urlsplit(where.url or "").hostname or ""
+    with _reader(where) as client:
+        with _translated(place):
+            check(client, schema_text(where.retention_days), place)
+        return _answer(client, sql, parameters)
+
+
+@contextmanager
+def _reader(where: settings.Store) -> Iterator[Client]:
+    address, database = _address(where)
+    with _translated(address["host"]):
+        client = clickhouse_connect.get_client(**address, database=database, **_READING)
+    with client:
+        yield client
 
 
 def _answer(client: Client, sql: str, parameters: Mapping[str, Any] | None) -> QueryResult:
@@ -187,7 +249,7 @@ def _answer(client: Client, sql: str, parameters: Mapping[str, Any] | None) -> Q
     except StoreUnreachableError:
         raise
     except StoreError as error:
-        raise QueryError(str(error), getattr(error.__cause__, "code", None) or 0) from error
+        raise QueryError(str(error), error.code) from error
     return QueryResult(tuple(result.column_names), [tuple(row) for row in result.result_rows])
 
 
@@ -207,16 +269,17 @@ def _embedded(folder: Path, opened: ExitStack) -> _Parts:
 
 def _served(where: settings.Store, opened: ExitStack) -> _Parts:
     address, database = _address(where)
-    writer = clickhouse_connect.get_client(**address)
+    spreading = _SPREADING if where.cluster else {}
+    writer = clickhouse_connect.get_client(**address, send_receive_timeout=WRITE_TIMEOUT_S, settings=spreading)
     opened.callback(writer.close)
-    _use_database(writer, database)
+    _use_database(writer, database, where.cluster)
     reader = clickhouse_connect.get_client(**address, database=database, **_READING)
     opened.callback(reader.close)
     return _Parts(writer, reader)
 
 
-def _use_database(client: Client, name: str) -> None:
-    client.command(f"CREATE DATABASE IF NOT EXISTS `{name}`")
+def _use_database(client: Client, name: str, cluster: str = "") -> None:
+    client.command(f"CREATE DATABASE IF NOT EXISTS `{name}`" + (f" ON CLUSTER `{cluster}`" if cluster else ""))
     client.database = name
 
 
@@ -251,9 +314,12 @@ def _translated(place: str = "the server") -> Iterator[None]:
     except DatabaseError as error:
         if error.code in _PASSWORD_CODES:
             refusal = f"ClickHouse at {place} refuses the user or the password; see url and password_file in [store]"
-            raise StoreError(refusal) from None
-        raise StoreError(_first_line(error)) from error
-    except (ClickHouseError, NewerSchemaError) as error:
+            raise StoreError(refusal, error.code) from None
+        if error.code == _FORBIDDEN:
+            refusal = f"ClickHouse at {place} does not allow the user this: {_first_line(error)}"
+            raise StoreError(refusal, error.code) from None
+        raise StoreError(_first_line(error), error.code or 0) from error
+    except (ClickHouseError, SchemaError) as error:
         raise StoreError(_first_line(error)) from error
 
 

@@ -1,9 +1,10 @@
 """ClickHouse's HTTP interface over the embedded engine: what curl, clickhouse-connect and Grafana speak.
 
 Understood: the statement in `query`, in the body or in both; `default_format`, `database`, bound `param_…`, settings,
-compressed bodies (`Content-Encoding`) and answers (`enable_http_compression=1`); errors carry
-`X-ClickHouse-Exception-Code`. Not understood: sessions (each statement stands alone), external tables, and ClickHouse's
-own block compression (`compress=1`), which is refused by name.
+compressed bodies (`Content-Encoding`) and answers (`enable_http_compression=1`), the dialect of the Native format
+that `client_protocol_version` names; errors carry `X-ClickHouse-Exception-Code`. Not understood: sessions (each
+statement stands alone), external tables, and ClickHouse's own block compression (`compress=1`), which is refused by
+name.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from undertow.pipelines.engine import Answer, Engine, QueryError, Statement
+from undertow.pipelines.native_format import NativeFormatError, for_revision
 
 __all__ = ["ClickHouseInterface", "body_of"]
 
@@ -94,6 +96,10 @@ class ClickHouseInterface:
             request, _decompressed(body, request.headers.get("content-encoding", ""), self._body_limit)
         )
         answer = await run_in_threadpool(self._engine.answer, statement)
+        if answer.format == "Native":
+            answer = await run_in_threadpool(
+                _in_dialect, answer, request.query_params.get("client_protocol_version", "")
+            )
         return _success(answer, request)
 
 
@@ -125,6 +131,14 @@ def _statement(request: Request, body: bytes) -> Statement:
             name: value for name, value in asked.items() if name not in _TRANSPORT and not name.startswith("param_")
         },
     )
+
+
+def _in_dialect(answer: Answer, revision: str) -> Answer:
+    try:
+        body = for_revision(answer.body, int(revision) if revision.isdecimal() else 0)
+    except NativeFormatError as error:
+        raise QueryError(str(error), 48) from error
+    return msgspec.structs.replace(answer, body=body)
 
 
 def _success(answer: Answer, request: Request) -> Response:

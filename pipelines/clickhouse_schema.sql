@@ -275,7 +275,68 @@ TTL stored + toIntervalDay({retention_days})
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'One row per category, series and closed window: shares are events divided by their sum';
 
--- version: 4
+-- version: 5
+-- A block that is sent again follows its first sending by the blocks of a takeover, on a large installation thousands.
+
+ALTER TABLE interactions MODIFY SETTING non_replicated_deduplication_window = 10000;
+
+ALTER TABLE windows MODIFY SETTING non_replicated_deduplication_window = 10000;
+
+ALTER TABLE mixes MODIFY SETTING non_replicated_deduplication_window = 10000;
+
+ALTER TABLE verdicts MODIFY SETTING non_replicated_deduplication_window = 10000;
+
+ALTER TABLE incidents MODIFY SETTING non_replicated_deduplication_window = 10000;
+
+ALTER TABLE dead_letters MODIFY SETTING non_replicated_deduplication_window = 10000;
+
+ALTER TABLE versions MODIFY SETTING non_replicated_deduplication_window = 10000;
+
+ALTER TABLE spend MODIFY SETTING non_replicated_deduplication_window = 10000;
+
+CREATE TABLE IF NOT EXISTS rollups
+(
+    hour DateTime('UTC') COMMENT 'Start of the hour of event time' CODEC(DoubleDelta, ZSTD(1)),
+    service LowCardinality(String) COMMENT 'The application',
+    environment LowCardinality(String) COMMENT 'Deployment environment',
+    metric LowCardinality(String) COMMENT 'Metric name',
+    family LowCardinality(String) COMMENT 'How the metric is summarised',
+    slice String COMMENT 'The segment as JSON text' CODEC(ZSTD(1)),
+    segment SimpleAggregateFunction(any, Map(String, String)) COMMENT 'Slice of the traffic; empty is all of the service' CODEC(ZSTD(1)),
+    windows SimpleAggregateFunction(sum, UInt64) COMMENT 'Windows of the hour that held anything' CODEC(T64, ZSTD(1)),
+    events SimpleAggregateFunction(sum, UInt64) COMMENT 'Events that carried the metric' CODEC(T64, ZSTD(1)),
+    hits SimpleAggregateFunction(sum, UInt64) COMMENT 'Rates: events for which it is true' CODEC(T64, ZSTD(1)),
+    log_sum SimpleAggregateFunction(sum, Float64) COMMENT 'Positive metrics: sum of the natural logarithms' CODEC(ZSTD(1)),
+    value_sum SimpleAggregateFunction(sum, Float64) COMMENT 'Scores: sum' CODEC(ZSTD(1)),
+    p99_highest SimpleAggregateFunction(max, Float32) COMMENT 'Positive metrics and scores: the largest 99th percentile of a window' CODEC(ZSTD(1)),
+    stored SimpleAggregateFunction(max, DateTime('UTC')) COMMENT 'When the last of it was written' CODEC(DoubleDelta, ZSTD(1))
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY toStartOfMonth(hour)
+ORDER BY (service, environment, metric, family, hour, slice)
+TTL stored + toIntervalDay({history_days})
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'Windows of an hour added up by series; rows of one series and hour add up, as the view hours does';
+
+TRUNCATE TABLE rollups;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS rollups_from_windows TO rollups AS
+SELECT toStartOfHour(window_start) AS hour, service, environment, metric, toString(one.family) AS family,
+       toJSONString(one.segment) AS slice, any(CAST(one.segment, 'Map(String, String)')) AS segment,
+       toUInt64(count()) AS windows, sum(toUInt64(one.events)) AS events, sum(toUInt64(ifNull(one.hits, 0))) AS hits,
+       sum(ifNull(toFloat64(log_mean), 0) * one.events) AS log_sum, sum(ifNull(mean, 0) * one.events) AS value_sum,
+       max(ifNull(p99, 0)) AS p99_highest, max(one.stored) AS stored
+FROM windows AS one
+GROUP BY hour, service, environment, metric, family, slice;
+
+INSERT INTO rollups
+SELECT toStartOfHour(window_start) AS hour, service, environment, metric, toString(one.family) AS family,
+       toJSONString(one.segment) AS slice, any(CAST(one.segment, 'Map(String, String)')) AS segment,
+       toUInt64(count()) AS windows, sum(toUInt64(one.events)) AS events, sum(toUInt64(ifNull(one.hits, 0))) AS hits,
+       sum(ifNull(toFloat64(log_mean), 0) * one.events) AS log_sum, sum(ifNull(mean, 0) * one.events) AS value_sum,
+       max(ifNull(p99, 0)) AS p99_highest, max(one.stored) AS stored
+FROM windows AS one
+GROUP BY hour, service, environment, metric, family, slice;
 
 CREATE TABLE IF NOT EXISTS cards
 (
@@ -305,5 +366,5 @@ CREATE TABLE IF NOT EXISTS cards
 ENGINE = ReplacingMergeTree(calls)
 ORDER BY (service, environment, dimension, value, metric)
 TTL stored + toIntervalDay({history_days})
-SETTINGS non_replicated_deduplication_window = 1000
+SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'Each new version beside the others, a row a metric; the one that rests on most calls with FINAL';

@@ -10,14 +10,14 @@ import msgspec
 
 from undertow.alerts.cards import version_card
 from undertow.alerts.incident import Incident
-from undertow.alerts.links import Link, Links
 from undertow.alerts.text import page_text
 from undertow.dashboards.report import render_report
 from undertow.dashboards.tables import table
 from undertow.drift.cards import Card
 from undertow.pipelines.card_rows import CARDS, cards_of
-from undertow.pipelines.clickhouse import QueryResult, Store, ask
+from undertow.pipelines.clickhouse import QueryResult, Store, ask, ask_server
 from undertow.pipelines.incident_report import report
+from undertow.pipelines.paging import links
 from undertow.pipelines.prices import price_table, retirements
 from undertow.pipelines.server import control_token
 from undertow.pipelines.settings import Settings
@@ -54,11 +54,12 @@ def port_of(settings: Settings) -> str | None:
 
 def query(settings: Settings, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
     """Answer a query from wherever the store is."""
-    url = port_of(settings) if settings.store.url is None else None
-    if url is None:
-        with Store.open(settings.store, settings.folder) as store:
-            return store.query(sql, parameters)
-    return ask(url, sql, parameters)
+    if settings.store.url:
+        return ask_server(settings.store, sql, parameters)
+    if url := port_of(settings):
+        return ask(url, sql, parameters)
+    with Store.open(settings.store, settings.folder) as store:
+        return store.query(sql, parameters)
 
 
 def as_table(result: QueryResult) -> str:
@@ -123,8 +124,7 @@ def explain_html(settings: Settings, incident: str) -> str:
         The store has no such incident.
     """
     found = _incident(settings, incident)
-    links = Links(Link(link.text, link.href) for link in settings.alerts.links).of(found)
-    return render_report(report(found, lambda sql: query(settings, sql).rows, links))
+    return render_report(report(found, lambda sql: query(settings, sql).rows, links(settings).of(found)))
 
 
 def _incident(settings: Settings, incident: str) -> Incident:

@@ -54,7 +54,7 @@ class Ticker:
     def _versions(self, app: App, now: float) -> Iterable[tuple[str, Tick]]:
         for service in self._scenario.services:
             span = (self._scenario.start, now)
-            for seen in app.processor.versions.first_seen_between(service, _environment(app, service), *span):
+            for seen in app.processor.counting.versions.first_seen_between(service, _environment(app, service), *span):
                 text = f"first seen: {seen.dimension}={seen.value} ({seen.service})"
                 yield text, Tick(seen.first_seen, text, accent=True)
 
@@ -70,7 +70,7 @@ class Ticker:
 
 
 def _environment(app: App, service: str) -> str:
-    return next((group.environment for group in app.processor.segments.groups if group.service == service), "")
+    return next((group.environment for group in app.processor.counting.segments.groups if group.service == service), "")
 
 
 def _moved(verdict: Verdict) -> str:

@@ -126,7 +126,7 @@ class Engine:
             if self._closed:
                 raise QueryError("the store is closed", 210)
             with _translated():
-                handle = chdb.connect(self._path)  # type: ignore[no-untyped-call]
+                handle = chdb.connect(self._path)  # type: ignore[no-untyped-call]  # it ships no types
             try:
                 _run(handle, f"USE {quoted(database, '`')}")
                 _run(handle, "SET " + ", ".join(f"{name} = {quoted(value)}" for name, value in settings.items()))

@@ -33,9 +33,10 @@ from undertow.drift.showcase import Showcase, answer_text, question_text, showca
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.topics import ONE_IN, Asked, Topics
 from undertow.drift.values import hash_of
-from undertow.drift.verdict import Verdict
+from undertow.drift.verdict import Series, Verdict
 from undertow.drift.versions import Versions
 from undertow.drift.windows import ClosedWindow
+from undertow.pipelines.step import Sighting
 from undertow.pipelines.vector_meter import VectorMeasures
 
 __all__ = ["Evidence"]
@@ -97,44 +98,38 @@ class Evidence:
         self._versions, self._unnoted = versions, deque[tuple[float, Interaction]]()
         self._inquiry = Inquiry(groups, self.ledger, self.newcomers, versions, self.topics, prices)
 
-    def observe(
-        self,
-        events: Sequence[Interaction],
-        numbers: Sequence[int],
-        dims: Sequence[tuple[str | None, ...]],
-        values: Floats,
-        windows: Floats,
-    ) -> None:
-        """Take live events: numbers, values by dimension, measures (n, columns) and the start of their windows."""
-        self.newcomers.observe(events, values, windows)
-        true = _true(values[:, self._rate_columns], list(self._rates.values()))
-        starts = windows.tolist()
-        for row, (event, number, window) in enumerate(zip(events, numbers, starts, strict=True)):
-            details = partial(self._details, dims[row], values[row])
-            self.exemplars.observe(event, number, window, true.get(row, ()), details)
+    def observe(self, seen: Sighting) -> None:
+        """Take the calls of a batch.
+
+        What tells of versions whatever its own time counts for the windows that were still open when it was read.
+        """
+        self._unnoted += seen.in_turn
+        self.newcomers.observe(seen.events, seen.values, seen.windows)
+        numbers = [hash_of(event.service, event.id, "exemplar") for event in seen.events]
+        self._keep(seen, numbers)
         if self._topic is not None:
-            for row, (event, number, window) in enumerate(zip(events, numbers, starts, strict=True)):
-                label = self._topic(event)
-                if label is not None:
-                    self._ask(event, number, window, values[row], None, self._names(str(label)))
+            self._ask_labelled(seen, numbers)
+            return
+        for found in seen.vectors:
+            if found.number == self._inputs:
+                self._ask_embedded(seen, numbers, found)
 
-    def numbers(self, events: Sequence[Interaction]) -> list[int]:
-        """Return the hashes of the events' ids, by which it is decided which of them are kept as samples."""
-        return [hash_of(event.service, event.id, "exemplar") for event in events]
+    def _keep(self, seen: Sighting, numbers: Sequence[int]) -> None:
+        true = _true(seen.values[:, self._rate_columns], list(self._rates.values()))
+        for row, (event, number, window) in enumerate(zip(seen.events, numbers, seen.windows.tolist(), strict=True)):
+            details = partial(self._details, seen.dims[row], seen.values[row])
+            self.exemplars.observe(event, number, window, true.get(row, ()), details)
 
-    def observe_vectors(
-        self,
-        events: Sequence[Interaction],
-        numbers: Sequence[int],
-        values: Floats,
-        windows: Floats,
-        found: VectorMeasures,
-    ) -> None:
-        """Take vectors of what some of these events ask."""
-        if self._topic is None and found.number == self._inputs:
-            starts = windows[found.rows].tolist()
-            for place, (row, window) in enumerate(zip(found.rows.tolist(), starts, strict=True)):
-                self._ask(events[row], numbers[row], window, values[row], found.vectors[place], None)
+    def _ask_labelled(self, seen: Sighting, numbers: Sequence[int]) -> None:
+        for row, (event, window) in enumerate(zip(seen.events, seen.windows.tolist(), strict=True)):
+            label = self._topic(event) if self._topic else None
+            if label is not None:
+                self._ask(event, numbers[row], window, seen.values[row], None, self._names(str(label)))
+
+    def _ask_embedded(self, seen: Sighting, numbers: Sequence[int], found: VectorMeasures) -> None:
+        starts = seen.windows[found.rows].tolist()
+        for place, (row, window) in enumerate(zip(found.rows.tolist(), starts, strict=True)):
+            self._ask(seen.events[row], numbers[row], window, seen.values[row], found.vectors[place], None)
 
     def _ask(
         self,
@@ -154,13 +149,6 @@ class Evidence:
         """Return the beginning of what was asked as it may be kept, redacted before it is cut."""
         text = text_of(event.input) if self._texts else None
         return self._texts(text[: 4 * _LONGEST])[:_LONGEST] if self._texts and text else ""
-
-    def note_in_turn(self, events: Sequence[Interaction], watermarks: Sequence[float]) -> None:
-        """Take what tells of versions whatever its own time: late events, and changes that somebody declared.
-
-        Each counts for the windows that were still open when it was read, and `watermarks` say which were.
-        """
-        self._unnoted += zip(watermarks, events, strict=True)
 
     def note_all(self) -> None:
         """Note what is left: every window that the events so far close has been judged."""
@@ -198,6 +186,10 @@ class Evidence:
             self._shown(verdict, metric, phrases, text),
             [card for card in self.cards(verdict) if (card.dimension, card.value) in named],
         )
+
+    def calls(self, series: Series) -> int:
+        """Return how many calls the slice of a series had in the last hour."""
+        return self._inquiry.calls(series, self._closed_until)
 
     def limits(self) -> dict[str, int]:
         """Return how often each limit was hit, by name."""

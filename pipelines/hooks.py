@@ -21,6 +21,7 @@ __all__ = ["Meant", "is_ours", "is_pagerdutys", "meant_by_pagerduty"]
 
 FRESH_S = 300.0  # between the signing of a deployment and its arrival, either way
 _NOTE = re.compile(r"\s*(?:undertow\s+)?(accept|false)\b[\s:,.–-]*(.*)", re.IGNORECASE | re.DOTALL)
+_TEAM = re.compile(r"^undertow@[0-9a-f]+")
 _LONGEST = 500  # characters of a reason
 
 
@@ -100,9 +101,8 @@ def meant_by_pagerduty(body: bytes, incidents: Callable[[], Sequence[Incident]])
 def _concerned(data: _Data, incidents: Sequence[Incident]) -> Incident | None:
     """Return the incident by the key of its present alert, or by the address under which it was acknowledged."""
     address = data.incident.html_url if data.incident else ""
-    return next(
-        (one for one in incidents if one.keys[-1] == data.incident_key or (address and one.elsewhere == address)), None
-    )
+    key = _TEAM.sub("undertow", data.incident_key or "")  # whichever team's alert it is
+    return next((one for one in incidents if one.keys[-1] == key or (address and one.elsewhere == address)), None)
 
 
 def _taken(event: _Event, arguments: dict[str, str]) -> Meant:

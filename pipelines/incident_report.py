@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from undertow.alerts.incident import Incident
 from undertow.alerts.links import Link
 from undertow.alerts.ranking import measured, ranked
 from undertow.alerts.text import slice_of
-from undertow.dashboards.model import Chart, Example, Mark, Period, Point, Report, VersionView
+from undertow.dashboards.model import Chart, Example, Mark, Period, Point, Reference, Report, VersionView
 from undertow.drift.metrics import FLEET, RULE, Family, described
 from undertow.drift.verdict import Series
 from undertow.pipelines.demo_queries import moment, seconds_of
@@ -27,21 +27,22 @@ _ROWS = 12
 _DRAWN = frozenset({Family.RATE, Family.POSITIVE, Family.SCORE})
 
 
-def report(incident: Incident, answer: Answer, links: Sequence[Link] = ()) -> Report:
-    """Return the report on an incident; `answer` takes a statement and returns its rows."""
+def report(incident: Incident, answer: Answer, links: Iterable[Link] = ()) -> Report:
+    """Return the report on an incident; `answer` takes a statement and returns its rows, `links` lead on from it."""
     rows = [one for one in ranked(incident.verdicts) if _has_level(one.series) or one.moved][:_ROWS]
     start, end = incident.changed_from - _AROUND_S, max(incident.opened_at, incident.changed_to) + _AROUND_S
     return Report(
         title="incident",
         generated_for=incident.id,
         period=Period(start, end),
-        incidents=[view(incident, rows, links=links)],
+        incidents=[view(incident, rows)],
         charts=list(_charts(incident, answer, start, end)),
         versions=[
             VersionView(one.dimension, one.value, one.service, one.first_seen, one.declared)
             for one in incident.versions
         ],
         examples=list(_examples(incident)),
+        links=[Reference(link.text, link.href) for link in links],
     )
 
 

@@ -8,7 +8,6 @@ from math import nan
 import numpy as np
 
 from undertow.alerts.incident import Incident, Level
-from undertow.alerts.links import Link
 from undertow.alerts.query import query
 from undertow.alerts.text import http_is_green, page_text, slice_of
 from undertow.dashboards.model import ChangeMark, Chart, HttpLevel, IncidentView, Mark, Point, Row
@@ -22,9 +21,7 @@ HTTP_LEVELS = {"error_rate": ("errors", "share of events"), "latency_p50": ("lat
 _Z95 = 1.96
 
 
-def view(
-    incident: Incident, rows: Sequence[Verdict], headline: str = "", text: str = "", links: Sequence[Link] = ()
-) -> IncidentView:
+def view(incident: Incident, rows: Sequence[Verdict], headline: str = "", text: str = "") -> IncidentView:
     """Return an incident with these rows; `headline` and `text` are its page's as it was sent, else as it is now."""
     return IncidentView(
         id=incident.id,
@@ -43,7 +40,6 @@ def view(
         causes=[str(cause["text"]) for cause in incident.causes],
         account=[told for told in (incident.place, incident.moved_by, *incident.words) if told],
         cards=incident.cards,
-        links=[(link.text, link.href) for link in links],
         query=query(incident) if incident.verdicts else "",
         page_text=text or page_text(incident),
     )

@@ -1,9 +1,11 @@
-"""The routes of the port for what comes back from outside; a proxy in front passes these and no others.
+"""The routes of the port for people and machines outside; a proxy in front passes /act/ and /hooks/ and no others.
 
-GET  /act/{incident}/{until}/{signature}    a page that asks what to do; changes nothing, however often it is opened
-POST /act/{incident}/{until}/{signature}    does it
-POST /hooks/pagerduty                       PagerDuty's webhooks, version 3, signed
-POST /hooks/deploy                          a deployment, signed as our own webhooks are
+GET  /act/{incident}/{until}/{signature}         a page that asks what to do; opening it changes nothing
+POST /act/{incident}/{until}/{signature}         does it
+GET  /act/{incident}/{until}/{signature}/report  the incident as one page with charts
+GET  /incidents/{incident}                       the same without a signature, for this machine, as the rest of the port
+POST /hooks/pagerduty                            PagerDuty's webhooks, version 3, signed
+POST /hooks/deploy                               a deployment, signed as our own webhooks are
 """
 
 from __future__ import annotations
@@ -19,10 +21,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from undertow.alerts.addresses import PATH, Addresses
+from undertow.alerts.addresses import PATH, REPORT, Addresses
 from undertow.alerts.incident import Incident
 from undertow.alerts.text import page_text
 from undertow.dashboards.markup import Markup, tag
+from undertow.pipelines.clickhouse import StoreError
 from undertow.pipelines.clickhouse_http import body_of
 from undertow.pipelines.hooks import is_ours, is_pagerdutys, meant_by_pagerduty
 from undertow.pipelines.section import Secret
@@ -38,6 +41,12 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
     "frame-ancestors 'none'",
 }
+READING = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "frame-ancestors 'none'",  # the rest of the policy is in the report
+}
+EXPIRED = "This address does not hold, or no longer."
 STYLE = "body{font:1rem/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}pre{white-space:pre-wrap}"
 
 _FIELDS = ("by", "reason")
@@ -56,6 +65,8 @@ class Outside(msgspec.Struct, frozen=True):
         Returns the open incidents.
     clock
         Wall clock, seconds since the epoch.
+    report
+        Returns the report on an incident as HTML; raises ValueError where the store has none of that id.
     addresses
         The signed addresses; None where pages carry none.
     pagerduty
@@ -67,22 +78,42 @@ class Outside(msgspec.Struct, frozen=True):
     control: Callable[[str, dict[str, Any]], Mapping[str, Any]]
     incidents: Callable[[], Sequence[Incident]]
     clock: Callable[[], float]
+    report: Callable[[str], str]
     addresses: Addresses | None = None
     pagerduty: tuple[Secret, ...] = ()
     deploy: Secret | None = None
 
     def routes(self) -> list[Route]:
         """Return the routes of what is configured."""
-        act = Route(f"{PATH}/{{incident}}/{{until}}/{{signature}}", self._act, methods=["GET", "POST"])
+        signed = f"{PATH}/{{incident}}/{{until}}/{{signature}}"
+        act = Route(signed, self._act, methods=["GET", "POST"])
+        read = Route(f"{signed}/{REPORT}", self._read, methods=["GET"])
+        here = Route("/incidents/{incident}", self._read_here, methods=["GET"])
         pagerduty = Route("/hooks/pagerduty", self._pagerduty, methods=["POST"])
         deploy = Route("/hooks/deploy", self._deploy, methods=["POST"])
-        wanted = ((act, self.addresses), (pagerduty, self.pagerduty), (deploy, self.deploy))
-        return [route for route, configured in wanted if configured]
+        wanted = ((act, self.addresses), (read, self.addresses), (pagerduty, self.pagerduty), (deploy, self.deploy))
+        return [here, *(route for route, configured in wanted if configured)]
+
+    async def _read_here(self, request: Request) -> Response:
+        try:
+            html = await run_in_threadpool(self.report, request.path_params["incident"])
+        except ValueError as error:
+            return _page(f"{error} (a page leaves before its row is written: try again in a few seconds)", status=404)
+        except StoreError as error:
+            return _page(f"The store does not answer: {error}", status=503)
+        return HTMLResponse(html, headers=READING)
+
+    async def _read(self, request: Request) -> Response:
+        return await self._read_here(request) if self._holds(request) else _page(EXPIRED, status=403)
+
+    def _holds(self, request: Request) -> bool:
+        key, until, signature = (request.path_params[part] for part in ("incident", "until", "signature"))
+        return self.addresses is not None and self.addresses.holds(key, until, signature, self.clock())
 
     async def _act(self, request: Request) -> Response:
-        key, until, signature = (request.path_params[part] for part in ("incident", "until", "signature"))
-        if self.addresses is None or not self.addresses.holds(key, until, signature, self.clock()):
-            return _page("This address does not hold, or no longer.", status=403)
+        if not self._holds(request):
+            return _page(EXPIRED, status=403)
+        key = request.path_params["incident"]
         incident = next((one for one in await run_in_threadpool(self.incidents) if one.id == key), None)
         if incident is None:
             return _page(f"Incident {key} is over; `undertow explain {key}` shows it.")

@@ -18,7 +18,7 @@ from undertow.alerts.channels.email import Email
 from undertow.alerts.channels.pagerduty import PagerDuty
 from undertow.alerts.channels.slack import Slack
 from undertow.alerts.channels.webhook import Webhook
-from undertow.alerts.links import Link, Links
+from undertow.alerts.links import Link, Links, grafana
 from undertow.alerts.matcher import Matcher
 from undertow.alerts.outbox import Outbox
 from undertow.alerts.pager import Pager, Policy
@@ -29,7 +29,7 @@ from undertow.pipelines import settings as sections
 from undertow.pipelines.own_key import own_key
 from undertow.pipelines.settings import Alerts, Settings
 
-__all__ = ["SINGLE", "addresses", "channels", "named", "pager", "verify", "watchdog"]
+__all__ = ["SINGLE", "addresses", "channels", "links", "named", "pager", "verify", "watchdog"]
 
 SINGLE = ("pagerduty", "alertmanager", "slack", "email", "webhook", "apprise")  # sections that are channels
 ADDRESSES_KEY = "addresses.key"  # below the data folder: signs the addresses under which pages are answered
@@ -43,7 +43,7 @@ _BUILD: dict[type, Callable[[Any, Links], Channel]] = {
     sections.Email: lambda s, links: Email(
         s.host, s.port, s.sender, s.to, time.time, s.user, s.password, s.security, links
     ),
-    sections.Webhook: lambda s, _: Webhook(s.url, time.time, s.secret),
+    sections.Webhook: lambda s, links: Webhook(s.url, time.time, s.secret, links),
     sections.Apprise: lambda s, links: Apprise(s.service_urls, links),
 }
 
@@ -70,6 +70,20 @@ def addresses(settings: Settings, key: bytes | None = None) -> Addresses | None:
     return Addresses(settings.hooks.url, own_key(settings.folder / ADDRESSES_KEY) if key is None else key)
 
 
+def links(settings: Settings, signed: Addresses | None = None) -> Links:
+    """Return what stands under pages, with signed addresses, and under reports, without.
+
+    Raises
+    ------
+    ValueError
+        A link has a place that nothing fills, or is no address.
+    """
+    alerts = settings.alerts
+    wanted, images = ([Link(link.text, link.href) for link in some] for some in (alerts.links, alerts.images))
+    board = [grafana(alerts.grafana_url)] if alerts.grafana_url else []
+    return Links([*board, *wanted], images, signed)
+
+
 def channels(settings: Settings, console: TextIO | None, signed: Addresses | None = None) -> dict[str, Channel]:
     """Return the channels that the settings ask for, by name.
 
@@ -79,11 +93,10 @@ def channels(settings: Settings, console: TextIO | None, signed: Addresses | Non
         A channel cannot be built; the message says why and the way out.
     """
     alerts = settings.alerts
-    links, images = ([Link(link.text, link.href) for link in wanted] for wanted in (alerts.links, alerts.images))
-    attached = Links(links, images, signed)
+    attached = links(settings, signed)
     found: dict[str, Channel] = {}
     if alerts.console and console is not None:
-        found[Console.name] = Console(console, shadow=settings.budget.notify == "shadow")
+        found[Console.name] = Console(console, shadow=settings.budget.notify == "shadow", links=attached)
     for name, section in named(alerts).items():
         try:
             found[name] = _BUILD[type(section)](section, attached)

@@ -71,7 +71,7 @@ def pin_of(asked: Mapping[str, str], at: float, last: int) -> Pin:
     first, last = _period(asked["days"]) if asked.get("days") else (0, last)
     return Pin(
         id=pin_id(*sorted(asked.items()), at),
-        kind=chosen[0],  # type: ignore[arg-type]
+        kind=chosen[0],  # type: ignore[arg-type]  # one of the three kinds, by the keys asked
         source=asked.get("file", "") or asked[chosen[0]],
         service=asked["service"],
         environment=asked.get("environment") or None,

@@ -178,5 +178,5 @@ def _series_plan(series: Series, level: float, learned: int, **more: object) -> 
         unit=resolve(series.metric).unit,
         level=level,
         learned=learned,
-        **more,  # type: ignore[arg-type]
+        **more,  # type: ignore[arg-type]  # names and types of the fields agree
     )

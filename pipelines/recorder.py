@@ -6,11 +6,12 @@ changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
+from undertow.alerts.incident import Incident
 from undertow.drift.catalogue import Catalogue
 from undertow.drift.categories import Categories
 from undertow.drift.interaction import Scalar
@@ -20,7 +21,6 @@ from undertow.drift.statistics.proportions import Floats
 from undertow.drift.versions import SeenVersion
 from undertow.pipelines.card_rows import card_columns
 from undertow.pipelines.dead_letters import DeadLetter
-from undertow.pipelines.processor import Step
 from undertow.pipelines.redaction import LabelPolicy, Redactor
 from undertow.pipelines.rows import (
     Columns,
@@ -32,6 +32,7 @@ from undertow.pipelines.rows import (
     version_columns,
 )
 from undertow.pipelines.spend_report import spend_columns
+from undertow.pipelines.step import Step
 from undertow.pipelines.window_rows import mix_columns, window_columns
 
 __all__ = ["Recorder"]
@@ -63,6 +64,7 @@ class Recorder:
         self._tables, self._redactor, self._labels, self._user_hash = tables, redactor, labels, user_hash
         self._steps: list[Step] = []
         self._letters: list[DeadLetter] = []
+        self._incidents: list[Incident] = []
         self.rows = 0
 
     def add(self, step: Step, letters: Sequence[DeadLetter] = ()) -> None:
@@ -70,24 +72,50 @@ class Recorder:
         self._steps.append(step)
         self._letters += letters
 
+    def note(self, incidents: Iterable[Incident]) -> None:
+        """Keep incidents that no step brought for the next block."""
+        self._incidents += incidents
+
+    @property
+    def noted(self) -> bool:
+        """Whether incidents wait that no step brought."""
+        return bool(self._incidents)
+
     def write(self, token: str, groups: Sequence[Group], versions: Sequence[SeenVersion]) -> None:
         """Write everything gathered as one block a table, and forget it."""
         windows = [window for step in self._steps for window in step.windows]
-        blocks = {
+        self._insert(
+            token,
+            self._counted(versions)
+            | {
+                "windows": window_columns(windows, groups, self._catalogue),
+                "mixes": mix_columns(windows, groups, self._catalogue, self._categories),
+                "verdicts": verdict_columns([verdict for step in self._steps for verdict in step.verdicts]),
+                "incidents": incident_columns(
+                    [*(change.incident for step in self._steps for change in step.changes), *self._incidents]
+                ),
+            },
+        )
+
+    def write_counted(self, token: str, versions: Sequence[SeenVersion]) -> None:
+        """Write what is known before windows are joined and judged, as one block a table, and forget everything."""
+        self._insert(token, self._counted(versions))
+
+    def _counted(self, versions: Sequence[SeenVersion]) -> dict[str, Columns]:
+        return {
             "interactions": self._interactions(),
-            "windows": window_columns(windows, groups, self._catalogue),
-            "mixes": mix_columns(windows, groups, self._catalogue, self._categories),
-            "verdicts": verdict_columns([verdict for step in self._steps for verdict in step.verdicts]),
-            "incidents": incident_columns([change.incident for step in self._steps for change in step.changes]),
             "dead_letters": dead_letter_columns(self._letters),
             "versions": self._versions(versions),
             "cards": card_columns([card for step in self._steps for card in step.cards]),
             "spend": spend_columns([row for step in self._steps for row in step.spent]),
         }
+
+    def _insert(self, token: str, blocks: Mapping[str, Columns]) -> None:
         for table, columns in blocks.items():
             self.rows += self._tables.insert(table, columns, f"{table}:{token}")
         self._steps.clear()
         self._letters.clear()
+        self._incidents.clear()
 
     def _interactions(self) -> Columns:
         events = [event for step in self._steps for event in step.events]

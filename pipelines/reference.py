@@ -10,9 +10,10 @@ import msgspec
 from undertow.drift.metrics import Family, parent_of
 from undertow.drift.pin import ReferencePart, Segment
 from undertow.drift.windows import Cells, merge
-from undertow.pipelines.processor import Processor, Step
+from undertow.pipelines.processor import Processor
 from undertow.pipelines.replay import replay
 from undertow.pipelines.settings import Embeddings, Settings
+from undertow.pipelines.step import Step
 
 __all__ = ["LIMIT_BYTES", "ReferenceFileError", "read_reference"]
 
@@ -56,14 +57,14 @@ def read_reference(settings: Settings, file: str, service: str, metric: str = ""
 
 
 def _meant(processor: Processor, file: str, service: str) -> str:
-    known = sorted({group.service for group in processor.segments.groups})
+    known = sorted({group.service for group in processor.counting.segments.groups})
     if service in known or len(known) == 1:
         return service if service in known else known[0]
     raise ReferenceFileError(f"{file} has no events of service '{service}'; it has {', '.join(known) or 'none at all'}")
 
 
 def _said(processor: Processor, cells: Cells, service: str) -> Iterator[ReferencePart]:
-    groups, catalogue = processor.segments.groups, processor.catalogue
+    groups, catalogue = processor.counting.segments.groups, processor.counting.catalogue
     found: dict[tuple[Segment, str], Counter[int]] = defaultdict(Counter)
     columns = (column.tolist() for column in (cells.groups, cells.metrics, cells.bins, cells.counts))
     for group, number, value, count in zip(*columns, strict=True):

@@ -12,8 +12,9 @@ from undertow.alerts.incident import Change, ChangeKind, Incident
 from undertow.drift.verdict import Verdict
 from undertow.pipelines.inbox import Inbox
 from undertow.pipelines.prices import price_table
-from undertow.pipelines.processor import Processor, Step
+from undertow.pipelines.processor import Processor
 from undertow.pipelines.settings import Settings
+from undertow.pipelines.step import Step
 from undertow.pipelines.wire import decoder_for
 
 __all__ = ["Replay", "incident_json", "moment", "replay"]

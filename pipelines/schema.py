@@ -1,16 +1,28 @@
-"""The schema file as versions, and how a store comes to the present one."""
+"""The schema as versions, how a store comes to the present one, and the refusal of another.
+
+Tables are a list of versions that only grows. Views are edited in place; their file bears the version with which all of
+them are made anew. On a cluster the same statements are made into those of `undertow.pipelines.cluster_schema`.
+"""
 
 from __future__ import annotations
 
 import importlib.resources
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-__all__ = ["HISTORY_FACTOR", "NewerSchemaError", "migrate", "schema_text"]
+from undertow.pipelines.cluster_schema import clustered, on_cluster
+
+__all__ = ["HISTORY_FACTOR", "SchemaError", "check", "column_types", "migrate", "schema_text", "statements"]
 
 HISTORY_FACTOR = 12  # verdicts and incidents are small, and are kept so many times as long as events
 _TABLE_TTL = re.compile(r"EXISTS (\w+)\n(?:(?!CREATE).)*?TTL stored \+ toIntervalDay\((\d+)\)", re.DOTALL)
+_CREATED = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)\n\((.*?)\n\)", re.DOTALL)
+_COLUMN = re.compile(r"(?m)^ {4}(\w+) (.+?)(?= DEFAULT| COMMENT)")
+_CHANGED = re.compile(
+    r"ALTER TABLE (\w+) (?:ADD COLUMN IF NOT EXISTS|MODIFY COLUMN) (\w+) ((?!COMMENT).+?)(?= DEFAULT| COMMENT)"
+)
 _ENGINE_TTL = re.compile(r"TTL stored \+ toIntervalDay\((\d+)\)")
 
 
@@ -30,39 +42,97 @@ class Client(Protocol):
         ...
 
 
-class NewerSchemaError(RuntimeError):
-    """The store was written by a newer Undertow."""
+class SchemaError(RuntimeError):
+    """The store's tables are not of the version that this program knows; the message says the way out."""
 
 
 def schema_text(retention_days: int, text: str | None = None) -> str:
     """Return the schema (the shipped one, unless `text` is given) with the retention filled in."""
-    shipped = text or (importlib.resources.files(__package__) / "clickhouse_schema.sql").read_text()
+    files = importlib.resources.files(__package__)
+    shipped = text or "\n".join(
+        (files / name).read_text() for name in ("clickhouse_schema.sql", "clickhouse_views.sql")
+    )
     filled = shipped.replace("{retention_days}", str(retention_days))
     return filled.replace("{history_days}", str(retention_days * HISTORY_FACTOR))
 
 
-def migrate(client: Client, schema: str) -> None:
+def statements(schema: str) -> list[str]:
+    """Return all statements of the schema in the order of its versions."""
+    return [statement for _, found in sorted(_versions(schema).items()) for statement in found]
+
+
+def column_types(schema: str) -> dict[str, dict[str, str]]:
+    """Return the ClickHouse type of each column of each table, as the last version of the schema has them.
+
+    Examples
+    --------
+    >>> column_types(schema_text(30))["windows"]["events"]
+    'UInt32'
+    """
+    tables = {table: dict(_COLUMN.findall(columns)) for table, columns in _CREATED.findall(schema)}
+    for table, column, kind in _CHANGED.findall(schema):
+        tables[table][column] = kind
+    return tables
+
+
+def check(client: Client, schema: str, place: str) -> None:
+    """Refuse tables of another version than the schema's last one.
+
+    Raises
+    ------
+    SchemaError
+        They are older, newer or missing.
+    """
+    present, known = _present_version(client), max(_versions(schema))
+    _refuse_newer(present, known)
+    if present < known:
+        found = f"has schema version {present}" if present else "has no tables of Undertow"
+        raise SchemaError(
+            f"ClickHouse at {place} {found}, this Undertow needs version {known}: "
+            "`undertow store --migrate` makes it so, while no other `undertow store` runs"
+        )
+
+
+def migrate(client: Client, schema: str, cluster: str = "") -> None:
     """Bring the tables of the client's database to the last version of the schema, and their TTL to its retention.
 
     Each version is recorded once its statements are done; a crash in between repeats them, which is harmless.
+
+    Parameters
+    ----------
+    cluster
+        Name of a cluster over which the tables are replicated and spread; without one they are on this server.
+
+    Raises
+    ------
+    SchemaError
+        The store was written by a newer Undertow.
     """
     versions = _versions(schema)
     present = _present_version(client)
-    if present > max(versions):
-        raise NewerSchemaError(
-            f"the store has schema version {present}, this Undertow knows versions up to {max(versions)}: "
-            "it was written by a newer Undertow; install that one, or point `data` or [store] url elsewhere"
-        )
+    _refuse_newer(present, max(versions))
     for version in sorted(number for number in versions if number > present):
         for statement in versions[version]:
-            client.command(statement)
+            for one in clustered(statement, cluster) if cluster else [statement]:
+                client.command(one)
         client.raw_insert("meta", ["version"], f"{version}\n", fmt="TabSeparated")
-    _apply_retention(client, dict(_TABLE_TTL.findall(schema)))
+    _apply_retention(client, dict(_TABLE_TTL.findall(schema)), cluster)
+
+
+def _refuse_newer(present: int, known: int) -> None:
+    if present > known:
+        raise SchemaError(
+            f"the store has schema version {present}, this Undertow knows versions up to {known}: "
+            "it was written by a newer Undertow; install that one, or point `data` or [store] url elsewhere"
+        )
 
 
 def _versions(schema: str) -> dict[int, list[str]]:
     parts = re.split(r"(?m)^-- version: (\d+)\n", schema)
-    return {int(number): _statements(text) for number, text in zip(parts[1::2], parts[2::2], strict=True)}
+    versions = defaultdict[int, list[str]](list)
+    for number, text in zip(parts[1::2], parts[2::2], strict=True):
+        versions[int(number)] += _statements(text)
+    return versions
 
 
 def _statements(text: str) -> list[str]:
@@ -76,9 +146,11 @@ def _present_version(client: Client) -> int:
     return int(str(client.command("SELECT max(version) FROM meta")))
 
 
-def _apply_retention(client: Client, wanted: dict[str, str]) -> None:
+def _apply_retention(client: Client, wanted: dict[str, str], cluster: str) -> None:
     tables = client.query("SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()").result_rows
-    for name, engine in tables:
-        present = _ENGINE_TTL.search(engine)
-        if name in wanted and (present is None or present.group(1) != wanted[name]):
-            client.command(f"ALTER TABLE `{name}` MODIFY TTL stored + toIntervalDay({wanted[name]})")
+    engines = dict(tables)
+    for table, days in wanted.items():
+        name, clause = on_cluster(table, cluster)
+        present = _ENGINE_TTL.search(engines.get(name, ""))
+        if name in engines and (present is None or present.group(1) != days):
+            client.command(f"ALTER TABLE {name}{clause} MODIFY TTL stored + toIntervalDay({days})")

@@ -37,6 +37,8 @@ SECRETS = frozenset(
         "routing_key",
         "secret",
         "service_urls",
+        "token",
+        "user_key",
         "webhook_secret",
         "webhook_url",
     }

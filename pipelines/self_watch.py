@@ -2,12 +2,13 @@
 
 It sees closed windows and a few numbers, and hands over conditions (`self_conditions.py`), of which `alerts/health.py`
 makes incidents. The wall clock decides here, so nothing of it is replayed; what it has learned is in a file of its own.
+What people decide about these incidents is taken here, and each change of them is a row in the store like any other.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from undertow.alerts.formats import utc
 from undertow.alerts.health import Condition, Health, HealthState
-from undertow.alerts.incident import Change
+from undertow.alerts.incident import Change, Incident
 from undertow.drift.catalogue import SERIES_METRICS, Catalogue
 from undertow.drift.segments import Group
 from undertow.drift.usual_hours import UsualHours, UsualHoursState
@@ -25,7 +26,7 @@ from undertow.drift.windows import ClosedWindow
 from undertow.pipelines import self_conditions as conditions
 from undertow.pipelines import snapshot
 from undertow.pipelines.alert_settings import Health as HealthSettings
-from undertow.pipelines.processor import Step
+from undertow.pipelines.step import Step
 
 __all__ = ["Facts", "SelfWatch"]
 
@@ -55,6 +56,10 @@ class Facts(msgspec.Struct, frozen=True):
 
 class _Pages(Protocol):
     def submit(self, changes: Iterable[Change]) -> int: ...
+
+
+RESOLUTIONS = {"accept": "accepted", "false": "false"}  # by what somebody decides
+ACKNOWLEDGED = ("acknowledge", "dismiss")
 
 
 class _Stream(msgspec.Struct):
@@ -91,6 +96,8 @@ class SelfWatch:
         Seconds that events may be late.
     pages
         Where incidents go.
+    record
+        Called with the incidents that are told of, for the store.
     path
         Where what was learned is kept.
     clock
@@ -104,11 +111,12 @@ class SelfWatch:
         groups: Callable[[], Sequence[Group]],
         lateness: float,
         pages: _Pages,
+        record: Callable[[Iterable[Incident]], None],
         path: Path,
         clock: Callable[[], float],
     ) -> None:
         self._settings, self._catalogue, self._groups, self._lateness = settings, catalogue, groups, lateness
-        self._pages, self._path, self._clock = pages, path, clock
+        self._pages, self._record, self._path, self._clock = pages, record, path, clock
         saved = msgspec.convert((snapshot.read(path) or {"self_watch": {}})["self_watch"], _Saved)
         self._streams = {
             (one.service, one.environment): _Stream(UsualHours(one.hours), one.coverage, one.latest, one.latest)
@@ -122,7 +130,7 @@ class SelfWatch:
         self._started_at = self._saved_at = clock()
         self._looked_at = float("-inf")
         self.unwatched = 0  # streams beyond the limit, times they were met
-        pages.submit(saved.told)
+        self._untold = saved.told  # by the process before, perhaps
 
     def status(self) -> dict[str, Any]:
         """Return what is wrong, and how many pages about it were beyond their cap."""
@@ -159,11 +167,39 @@ class SelfWatch:
         if 0 <= now - self._looked_at < LOOK_S:
             return
         self._looked_at = now
+        self._tell(self._untold)
+        self._untold = []
         changes = self._health.update(list(self._conditions(facts, now)), now)
         if changes or now - self._saved_at >= SAVE_S:
             self._save(changes, now)
-        self._pages.submit(changes)
+        self._tell(changes)
         self._before = facts
+
+    @property
+    def incidents(self) -> list[Incident]:
+        """What people were told of and what lasts."""
+        return [one for one in self._health.incidents if one.paged_at is not None]
+
+    def control(self, action: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Take a decision about one of these incidents, and keep it; None where it is about none of them."""
+        key, by = arguments.get("id", ""), str(arguments.get("by", ""))
+        if action not in (*RESOLUTIONS, *ACKNOWLEDGED) or key not in {one.id for one in self.incidents}:
+            return None
+        now = self._clock()
+        if action in RESOLUTIONS:
+            answer = {"incident": key, "resolution": RESOLUTIONS[action]}
+            changes = self._health.close(key, RESOLUTIONS[action], now, by, str(arguments.get("reason", "")))
+        else:
+            answer, where = {"incident": key, "state": "acknowledged"}, str(arguments.get("elsewhere", ""))
+            changes = self._health.acknowledge(key, now, by, where, quiet=action == "dismiss")
+        self._save(changes, now)
+        self._tell(changes)
+        return answer
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        if changes:
+            self._pages.submit(changes)
+            self._record(change.incident for change in changes)
 
     # -- what is wrong ------------------------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ from undertow.pipelines.alert_settings import (
     Watchdog,
     Webhook,
 )
+from undertow.pipelines.kafka_settings import Kafka
 from undertow.pipelines.section import SECRETS, NotNegative, Positive, PositiveInt, Secret, Section
 
 __all__ = [
@@ -44,9 +45,11 @@ __all__ = [
     "Email",
     "Embeddings",
     "Fleet",
+    "Grafana",
     "Health",
     "Hooks",
     "Ingest",
+    "Kafka",
     "Link",
     "OwnMetric",
     "PagerDuty",
@@ -64,6 +67,9 @@ __all__ = [
     "load",
     "parse",
 ]
+
+
+_LISTS = frozenset({"dimensions", "hosts", "metrics_off", "parity", "paths", "redact", "servers"})
 
 
 class SettingsError(ValueError):
@@ -126,6 +132,9 @@ class Store(Section, frozen=True):
     url: str | None = None  # http(s)://user@host:8123/database
     password: str = ""
     password_file: str | None = None
+    cluster: Annotated[str, msgspec.Meta(pattern=r"^[\w.-]*$")] = (
+        ""  # of servers that share the tables; `url` is one of them
+    )
     listen: str = "127.0.0.1:8321"  # the loopback port of `undertow run`
     hosts: list[str] = []  # further names under which the port may be addressed, for a proxy in front; "*" for any
     retention_days: PositiveInt = 30
@@ -139,6 +148,18 @@ class Hooks(Section, frozen=True):
     url: str | None = None  # https://…: where people reach the port; pages then carry an address for their answer
     deploy_secret: str = ""  # signs deployments that are declared by webhook
     deploy_secret_file: str | None = None
+
+
+class Grafana(Section, frozen=True):
+    """Where `undertow dashboards push` puts the dashboards."""
+
+    url: str = "http://127.0.0.1:3000"
+    token: str = ""  # of a service account that may edit dashboards, and data sources if `store` is set
+    token_file: str | None = None
+    folder: str = "Undertow"
+    store: str | None = None  # http(s)://user@host:8123/database: where Grafana itself reaches the store
+    password: str = ""  # of the user in `store`
+    password_file: str | None = None
 
 
 class OwnMetric(Section, frozen=True):
@@ -202,7 +223,9 @@ class Settings(Section, frozen=True):
     budget: Budget = Budget()
     alerts: Alerts = Alerts()
     store: Store = Store()
+    kafka: Kafka = Kafka()
     hooks: Hooks = Hooks()
+    grafana: Grafana = Grafana()
     metrics: dict[str, OwnMetric] = {}
     rules: dict[str, Rule] = {}
     extreme_times: NotNegative = 20.0  # an answer so many times beyond the usual is told by itself; 0 turns it off
@@ -292,9 +315,7 @@ def _overlay(raw: dict[str, Any], environ: Mapping[str, str]) -> None:
             target = target.setdefault(table, {})
             if not isinstance(target, dict):
                 raise SettingsError(f"{key}: '{table}' is not a table of settings in the file")
-        target[leaf] = (
-            value.split(",") if leaf in {"paths", "dimensions", "parity", "metrics_off", "redact", "hosts"} else value
-        )
+        target[leaf] = value.split(",") if leaf in _LISTS else value
 
 
 def _refuse_unknown(raw: Mapping[str, Any], section: type[msgspec.Struct], name: str, where: str) -> None:

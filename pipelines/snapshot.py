@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-__all__ = ["SnapshotError", "read", "write"]
+__all__ = ["SnapshotError", "decode", "encode", "read", "write"]
 
 FORMAT = 1
 _ARRAY = 1  # MessagePack extension: dtype, shape and bytes of an array
@@ -35,7 +35,7 @@ def write(path: Path, state: dict[str, Any]) -> int:
     ...     read(Path(folder) / "s")["x"]
     array([0, 1, 2])
     """
-    content = msgspec.msgpack.encode(_Stored(FORMAT, state), enc_hook=_encode)
+    content = encode(state)
     fresh = path.with_suffix(".new")
     with fresh.open("wb") as file:
         file.write(content)
@@ -58,12 +58,28 @@ def read(path: Path) -> dict[str, Any] | None:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
+    return decode(content, str(path))
+
+
+def encode(state: dict[str, Any]) -> bytes:
+    """Return a state as bytes."""
+    return msgspec.msgpack.encode(_Stored(FORMAT, state), enc_hook=_encode)
+
+
+def decode(content: bytes, name: str = "the state") -> dict[str, Any]:
+    """Return the state of `encode`; `name` tells whose it is.
+
+    Raises
+    ------
+    SnapshotError
+        It is none, or was written by a newer Undertow.
+    """
     try:
         stored = msgspec.msgpack.decode(content, type=_Stored, ext_hook=_decode)
     except (msgspec.DecodeError, ValueError, TypeError) as error:
-        raise SnapshotError(f"{path} is damaged ({error}); move it away to learn anew") from error
+        raise SnapshotError(f"{name} is damaged ({error}); move it away to learn anew") from error
     if stored.format != FORMAT:
-        reason = f"{path} has format {stored.format}, this Undertow reads {FORMAT}"
+        reason = f"{name} has format {stored.format}, this Undertow reads {FORMAT}"
         raise SnapshotError(f"{reason}; move it away, or go back to the Undertow that wrote it")
     return stored.state
 

@@ -36,11 +36,13 @@ def status_of(settings: Settings) -> dict[str, Any]:
         "duplicates": counters.duplicates,
         "open_incidents": len(processor.incidents.open),
         "false_pages_per_week": settings.budget.false_pages_per_week,
-        "practice": processor.practice.summary(settings.budget.false_pages_per_week, processor.windows.watermark),
+        "practice": processor.practice.summary(
+            settings.budget.false_pages_per_week, processor.counting.windows.watermark
+        ),
         "notify": settings.budget.notify,
         "states": dict(Counter(entry["state"] for entry in series)),
         "series": series,
-        "pins": status_of_pins(processor.monitor.pins(), processor.windows.latest),
+        "pins": status_of_pins(processor.monitor.pins(), processor.counting.windows.latest),
         "seeded": positions is None and bool(series),
     }
 

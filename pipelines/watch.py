@@ -20,10 +20,11 @@ from undertow.drift.interaction import Interaction, Kind
 from undertow.pipelines import pins, snapshot
 from undertow.pipelines.inbox import Inbox, Taken
 from undertow.pipelines.journal import Decision, Journal
-from undertow.pipelines.processor import Processor, Step
+from undertow.pipelines.processor import Processor
 from undertow.pipelines.recorder import Recorder
 from undertow.pipelines.server import ControlError
 from undertow.pipelines.settings import Settings
+from undertow.pipelines.step import Step
 
 __all__ = ["Pages", "Watch", "ignore"]
 
@@ -114,7 +115,7 @@ class Watch:
         """Make everything so far durable; `step` says what may go wrong."""
         if self._unfinished is not None:
             self._commit(self._unfinished)
-        if self._taken == self._committed and not self._pending:
+        if self._taken == self._committed and not self._waits:
             self._committed_at = self._clock()
             return
         decision = self._journal.append("commit", self._taken, positions=self._inbox.positions())
@@ -132,7 +133,7 @@ class Watch:
         """
         if action not in DECISIONS:
             raise ControlError(f"'{action}' cannot be done here; use one of {', '.join(DECISIONS)}")
-        latest = self._processor.windows.latest
+        latest = self._processor.counting.windows.latest
         now = latest if math.isfinite(latest) else self._clock()
         arguments = dict(arguments)
         self._check_control(action, arguments, now)
@@ -166,8 +167,8 @@ class Watch:
         now, silence = self._clock(), self._settings.ingest.idle_tick_s
         width = self._settings.ingest.window_s
         target = (now - silence) // width * width
-        live = now - self._processor.windows.latest < self._settings.ingest.max_ahead_s + silence
-        if now - self._active_at >= silence and live and target > self._processor.windows.latest:
+        live = now - self._processor.counting.windows.latest < self._settings.ingest.max_ahead_s + silence
+        if now - self._active_at >= silence and live and target > self._processor.counting.windows.latest:
             decision = self._journal.append("tick", self._taken, positions=self._inbox.positions(), time=target)
             self._tick(decision)
 
@@ -183,11 +184,18 @@ class Watch:
     def _due(self) -> bool:
         waiting = self._taken - self._committed
         late = self._clock() - self._committed_at >= self._settings.store.commit_s
-        return waiting >= self._settings.store.commit_records or (late and (waiting > 0 or self._pending))
+        return waiting >= self._settings.store.commit_records or (late and (waiting > 0 or self._waits))
+
+    @property
+    def _waits(self) -> bool:
+        """Whether there is something to commit that is no record."""
+        return self._pending or self._recorder.noted
 
     def _commit(self, decision: Decision) -> None:
         self._decided, self._unfinished = decision.number, decision
-        self._recorder.write(str(decision.number), self._processor.segments.groups, self._processor.versions.all())
+        self._recorder.write(
+            str(decision.number), self._processor.counting.segments.groups, self._processor.counting.versions.all()
+        )
         state = {
             "taken": self._taken,
             "decided": self._decided,

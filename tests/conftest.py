@@ -2,14 +2,15 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is loaded: the workers share the cores already
 
 import pytest
 from hypothesis import settings
-from outside import LEFT_OUT, browser, needed_data, program
+from kafka_broker import Addresses
+from outside import LEFT_OUT, broker, browser, needed_data, program
 
 settings.register_profile(
     "undertow",
@@ -37,6 +38,14 @@ def shared_data() -> Path:
 def chromium() -> str:
     """The program of a headless browser."""
     return browser()
+
+
+@pytest.fixture(scope="session")
+def kafka_addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+    """A Kafka broker, one for all processes of this run."""
+    own = tmp_path_factory.getbasetemp()
+    with broker((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "kafka") as addresses:
+        yield addresses
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,15 @@
-"""PagerDuty, Events API v2: one alert an incident and severity, under one dedup key; change events for versions.
+"""PagerDuty, Events API v2: one alert an incident, severity and routing key, with a dedup key of its own.
 
 Acceptance is 202 and asynchronous. The service takes about 120 calls a minute for each integration key and forgets
 what it answers with 429, so this channel stays below 100 of its own accord. A `trigger` under the key of an open
 alert updates it and notifies nobody, so an incident that grows graver begins a new alert and ends the old one. After a
-`resolve` the same key would open a new alert, so nothing is sent for an incident after its resolve.
+`resolve` the same key would open a new alert, so nothing is sent for an incident after its resolve. Versions are change
+events.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 from typing import Any
 
@@ -20,11 +22,13 @@ from undertow.alerts.links import Links
 from undertow.alerts.pace import Pace
 from undertow.alerts.query import query
 from undertow.alerts.ranking import lead
+from undertow.alerts.services import beyond
 from undertow.alerts.text import command, heading, http_line, moved, place, slice_of
 
 __all__ = ["PagerDuty"]
 
 KEY_LENGTH = 32
+TEAM, TEAM_DIGITS = b"undertow", 8  # what is signed with the routing key, to name it without telling it
 DEDUP_LIMIT = 255
 SUMMARY_LIMIT = 1024
 FIELD_LIMIT = 255  # source, component, group, class: ours, to keep them readable
@@ -79,6 +83,7 @@ class PagerDuty:
                 "copy the integration key of an 'Events API V2' integration"
             )
         self._routing_key = routing_key
+        self._team = hmac.new(routing_key.encode(), TEAM, "sha256").hexdigest()[:TEAM_DIGITS]
         self._clock = clock
         self._links = links or Links()
         self._pace = Pace(CALLS, PER_S)
@@ -93,11 +98,14 @@ class PagerDuty:
     def send(self, change: Change) -> Delivery:
         """Make one attempt; DEFERRED when it would be the 101st call within a minute.
 
-        An escalation is two calls, which may be repeated together: what the first one opened is only updated.
+        An escalation is two calls, which may be repeated together: what the first one opened is only updated. An
+        acknowledgement that was made at PagerDuty needs no call: that alert knows, and those of other teams are theirs.
         """
+        if change.kind is ChangeKind.ACKNOWLEDGE and change.incident.elsewhere:
+            return Delivery(Outcome.DELIVERED, "acknowledged there")
         answer = self._post(self._alerts, self._event(change))
         if change.kind is ChangeKind.ESCALATE and answer.outcome is Outcome.DELIVERED:
-            for former in change.incident.keys[-2:-1]:
+            for former in self._keys(change.incident)[-2:-1]:
                 answer = self._post(self._alerts, self._bare("resolve", former))
         return answer
 
@@ -116,12 +124,16 @@ class PagerDuty:
         return poster.post(body, {"Content-Type": "application/json"}, now)
 
     def _event(self, change: Change) -> bytes:
-        key = change.incident.keys[-1]
+        key = self._keys(change.incident)[-1]
         if change.kind in ACTIONS:
             return self._bare(ACTIONS[change.kind], key)
         details = _details(change.incident)
         told = {"client": "Undertow", "payload": _payload(change, details), **self._attached(change.incident)}
         return fitted(self._addressed("trigger", key) | told, details, BODY_LIMIT)
+
+    def _keys(self, incident: Incident) -> list[str]:
+        """Return the dedup keys of the incident's alerts under this routing key: each team has its own to close."""
+        return [f"undertow@{self._team}{key.removeprefix('undertow')}" for key in incident.keys]
 
     def _bare(self, action: str, key: str) -> bytes:
         return fitted(self._addressed(action, key), {}, BODY_LIMIT)
@@ -185,6 +197,7 @@ def _details(incident: Incident) -> dict[str, Any]:
         "changed_between": [rfc3339(incident.changed_from), rfc3339(incident.changed_to)],
         heading(incident): [str(cause["text"]) for cause in incident.causes],
     }
+    details |= dict(beyond(incident))
     if incident.verdicts:
         details |= {"moved": moved(incident, ROWS), "http": http_line(incident.http), "query": query(incident)}
         details["versions"] = {f"{v.dimension}={v.value}": rfc3339(v.first_seen) for v in incident.versions}

@@ -20,6 +20,8 @@ from undertow.alerts.http import Poster, Timeouts, Transport
 from undertow.alerts.incident import Change, ChangeKind, Incident, Severity
 from undertow.alerts.links import Link, Links
 from undertow.alerts.pace import Pace
+from undertow.alerts.query import query
+from undertow.alerts.services import beyond
 from undertow.alerts.text import command, heading, http_line, place, standing
 
 __all__ = ["Slack"]
@@ -113,14 +115,20 @@ def _sign(change: Change) -> str:
 
 
 def _whole(incident: Incident) -> list[dict[str, Any]]:
-    said = [f"• {escaped(str(cause['text']))}" for cause in incident.causes[:SUSPECTS]]
+    said = [str(cause["text"]) for cause in incident.causes[:SUSPECTS]]
     http = http_line(incident.http)
     parts = [
         _fenced(chart(incident)) if incident.verdicts else "",
         f"*HTTP* {escaped(http)}" if http else "",
-        "\n".join([f"*{heading(incident).capitalize()}*", *said]) if said else "",
+        _listed(heading(incident), said) if said else "",
+        *(_listed(name, lines) for name, lines in beyond(incident)),
+        _fenced([query(incident)]) if incident.verdicts else "",
     ]
     return [_section(part) for part in parts if part]
+
+
+def _listed(name: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"*{name.capitalize()}*", *(f"• {escaped(line)}" for line in lines)])
 
 
 def _context(change: Change) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """A signed webhook: the incident as JSON to any URL.
 
-The body is `{"id", "kind", "at", "dedup_key", "supersedes", "text", "incident"}`. With a secret each request carries
-`X-Undertow-Signature: t=<unix seconds>,v1=<hex>`, the HMAC-SHA256 of `<t>.<body>`: the receiver computes it anew,
-compares in constant time and turns away a `t` that is minutes old. `id` is the same when a change is sent again,
+The body is `{"id", "kind", "at", "dedup_key", "supersedes", "text", "links", "incident"}`. With a secret each request
+carries `X-Undertow-Signature: t=<unix seconds>,v1=<hex>`, the HMAC-SHA256 of `<t>.<body>`: the receiver computes it
+anew, compares in constant time and turns away a `t` that is minutes old. `id` is the same when a change is sent again,
 `dedup_key` for all changes of an incident until its severity grows: an `escalate` has a new one, and `supersedes` lists
 those before it.
 """
@@ -10,7 +10,7 @@ those before it.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from undertow.alerts.body import fitted
 from undertow.alerts.channel import Delivery
 from undertow.alerts.http import Poster, Timeouts, Transport
 from undertow.alerts.incident import Change
+from undertow.alerts.links import Link, Links
 from undertow.alerts.text import page_text
 
 __all__ = ["Webhook", "signature"]
@@ -50,6 +51,8 @@ class Webhook:
         Wall clock in seconds since the epoch, for the signature.
     secret
         Signs the requests when it is not empty.
+    links
+        What to link to.
     timeouts, transport
         How long to wait, and a replacement of the network for tests.
 
@@ -71,11 +74,13 @@ class Webhook:
         url: str,
         clock: Callable[[], float],
         secret: str = "",
+        links: Links | None = None,
         timeouts: Timeouts | None = None,
         transport: Transport | None = None,
     ) -> None:
         self._clock = clock
         self._secret = secret
+        self._links = links or Links()
         self._poster = Poster(url, lambda status: 200 <= status < 300, [secret], timeouts, transport)
 
     def __repr__(self) -> str:
@@ -84,14 +89,14 @@ class Webhook:
     def send(self, change: Change) -> Delivery:
         """Make one attempt."""
         now = self._clock()
-        body = _body(change)
+        body = _body(change, self._links.of(change.incident))
         headers = {"Content-Type": "application/json"}
         if self._secret:
             headers[SIGNATURE] = signature(self._secret, int(now), body)
         return self._poster.post(body, headers, now)
 
 
-def _body(change: Change) -> bytes:
+def _body(change: Change, links: Sequence[Link]) -> bytes:
     incident: dict[str, Any] = msgspec.to_builtins(change.incident)
     message = {
         "id": change.id,
@@ -100,6 +105,7 @@ def _body(change: Change) -> bytes:
         "dedup_key": change.incident.keys[-1],
         "supersedes": change.incident.keys[:-1],
         "text": page_text(change.incident),
+        "links": {link.text: link.href for link in links},
         "incident": incident,
     }
     return fitted(message, incident, BODY_LIMIT)

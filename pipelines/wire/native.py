@@ -37,8 +37,8 @@ class Event(Interaction, kw_only=True, forbid_unknown_fields=True):
     id: Name
     time: float | datetime  # type: ignore[assignment]  # becomes seconds before anybody else sees it
     service: Name | None = None  # type: ignore[assignment]  # the settings may name it
-    kind: Kind | None = Kind.CALL  # type: ignore[assignment]
-    environment: str | None = ""  # type: ignore[assignment]
+    kind: Kind | None = Kind.CALL  # type: ignore[assignment]  # null stands for the default in logs
+    environment: str | None = ""  # type: ignore[assignment]  # likewise
     input_tokens: Tokens | None = None
     output_tokens: Tokens | None = None
     cached_tokens: Tokens | None = None

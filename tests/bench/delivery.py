@@ -1,4 +1,4 @@
-"""Delivery under faults: `python -m tests.bench.delivery [--incidents N] [--share S] [--seeds K]`.
+"""Delivery under faults: `python -m tests.bench.delivery [--incidents N] [--share S] [--seeds K] [--jobs J]`.
 
 Incidents go through the outbox and the PagerDuty channel to a contract server that fails a share of all calls, in every
 way that its documentation and a network know, is away for a whole day, and whose client is stopped and started again on
@@ -14,8 +14,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -36,7 +38,15 @@ PASSING = tuple(fault for fault in FAULTS if fault != "400")  # a 400 is a refus
 QUICK = Timeouts(connect_s=1.0, total_s=0.2)
 DAY_S = 86_400.0
 ROUND_S = 0.5  # between two rounds
-STORY = (ChangeKind.TRIGGER, ChangeKind.UPDATE, ChangeKind.ACKNOWLEDGE, ChangeKind.RESOLVE)
+STORY = (  # what happens, and how often the incident has grown graver by then
+    (ChangeKind.TRIGGER, 0),
+    (ChangeKind.UPDATE, 0),
+    (ChangeKind.ACKNOWLEDGE, 0),
+    (ChangeKind.ESCALATE, 1),
+    (ChangeKind.ACKNOWLEDGE, 1),
+    (ChangeKind.RESOLVE, 1),
+)
+ALERTS = 2  # of an incident, one for each severity
 ORDER = ("trigger", "acknowledge", "resolve")
 
 
@@ -56,9 +66,9 @@ class Result:
     incidents: int
     calls: int = 0
     results: Counter[str] = field(default_factory=Counter)
-    lost: int = 0  # incidents of which a page or its resolve never arrived
-    out_of_order: int = 0  # incidents of which a call was taken before an earlier one
-    doubled: int = 0  # incidents for which a second alert was opened
+    lost: int = 0  # alerts of which the page, the acknowledgement or the end never arrived
+    out_of_order: int = 0  # incidents of which a call was taken before an earlier one, or that had no open alert
+    doubled: int = 0  # alerts that were opened a second time
     repeats: int = 0  # calls taken more than once, under the same key, as their answer was lost
     restarts: int = 0
     hours: float = 0.0  # played, until the last was told
@@ -90,7 +100,7 @@ def delivered_in_spite_of(
         outbox.close()
         _count(server, result)
     result.left = counts.pending + counts.refused + counts.dropped
-    result.repeats = result.results["202"] - counts.delivered
+    result.repeats = result.results["202"] - counts.delivered - incidents  # an escalation is two calls
     result.hours = (clock.now - began) / 3600
     return result
 
@@ -98,9 +108,9 @@ def delivered_in_spite_of(
 def _stories(incidents: int) -> list[tuple[float, Change]]:
     """Return when each change is submitted, in seconds from the start: two seconds apart, lives of ten minutes."""
     told = [
-        (2.0 * number + 200.0 * step, change(kind, number, step + 1))
+        (2.0 * number + 120.0 * place, change(kind, number, place + 1, step=step))
         for number in range(incidents)
-        for step, kind in enumerate(STORY)
+        for place, (kind, step) in enumerate(STORY)
     ]
     return sorted(told, key=lambda entry: entry[0])
 
@@ -141,42 +151,67 @@ def _next(pager: Pager, began: float, waiting: list[tuple[float, Change]]) -> fl
 
 
 def _count(server: PagerDutyServer, result: Result) -> None:
-    stories: dict[str, list[str]] = {}
+    taken: dict[str, list[tuple[str, str]]] = {}  # of each incident: dedup key, action
     for call in server.calls:
         if call.result == "202" and call.event is not None:
-            stories.setdefault(call.event["dedup_key"], []).append(call.event["event_action"])
+            key = call.event["dedup_key"]
+            taken.setdefault(key.split("/")[1], []).append((key, call.event["event_action"]))
     result.calls, result.results = len(server.calls), Counter(server.results())
-    complete = [story for story in stories.values() if {"trigger", "resolve"} <= set(story)]
-    result.lost = result.incidents - len(complete)
-    result.out_of_order = sum(story != sorted(story, key=ORDER.index) for story in stories.values())
+    complete = [alert for calls in taken.values() for alert in _alerts(calls).values() if {*alert} == {*ORDER}]
+    result.lost = ALERTS * result.incidents - len(complete)
+    result.out_of_order = sum(not _in_order(calls) for calls in taken.values())
     result.doubled = len(server.alerts) - len({alert.dedup_key for alert in server.alerts})
 
 
-def _printed(seconds: Callable[[], float], arguments: argparse.Namespace) -> bool:
+def _alerts(calls: list[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the actions of each alert of an incident, the alert that came first first."""
+    alerts: dict[str, list[str]] = {}
+    for key, action in calls:
+        alerts.setdefault(key, []).append(action)
+    return alerts
+
+
+def _in_order(calls: list[tuple[str, str]]) -> bool:
+    """Tell whether each alert went its way, and the milder one ended after the graver one had begun, not later."""
+    alerts = _alerts(calls)
+    story = [(key, action) for key in alerts for action in ORDER]
+    ends = ORDER.index("resolve")
+    story.insert(ends + 1, story.pop(ends))  # the graver one begins, then the milder one ends
+    each = all(actions == sorted(actions, key=ORDER.index) for actions in alerts.values())
+    return each and [*dict.fromkeys(calls)] == [call for call in story if call in calls]
+
+
+def _of_seed(arguments: argparse.Namespace, seed: int) -> tuple[Result, float]:
+    logging.disable()  # it would say each of some thousand failures
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        found = delivered_in_spite_of(arguments.share, arguments.incidents, seed, Path(folder))
+    return found, time.monotonic() - began
+
+
+def _printed(arguments: argparse.Namespace) -> bool:
     print("| seed | incidents | calls | failed | lost | out of order | doubled | repeats | restarts | hours | s |")  # noqa: T201
     print("|---" * 11 + "|")  # noqa: T201
     good, kinds = True, Counter[str]()
-    for seed in range(arguments.seeds):
-        began = seconds()
-        with tempfile.TemporaryDirectory() as folder:
-            found = delivered_in_spite_of(arguments.share, arguments.incidents, seed, Path(folder))
-        row = (seed, found.incidents, found.calls, f"{found.failed:.0%}", found.lost, found.out_of_order)
-        rest = (found.doubled, found.repeats, found.restarts, f"{found.hours:.1f}", f"{seconds() - began:.0f}")
-        print(f"| {' | '.join(map(str, (*row, *rest)))} |", flush=True)  # noqa: T201
-        kinds += found.results
-        good = good and not (found.lost or found.out_of_order or found.doubled or found.left)
+    with ProcessPoolExecutor(arguments.jobs, get_context("spawn")) as pool:
+        for seed, (found, took) in enumerate(pool.map(partial(_of_seed, arguments), range(arguments.seeds))):
+            row = (seed, found.incidents, found.calls, f"{found.failed:.0%}", found.lost, found.out_of_order)
+            rest = (found.doubled, found.repeats, found.restarts, f"{found.hours:.1f}", f"{took:.0f}")
+            print(f"| {' | '.join(map(str, (*row, *rest)))} |", flush=True)  # noqa: T201
+            kinds += found.results
+            good = good and not (found.lost or found.out_of_order or found.doubled or found.left)
     print("\n" + ", ".join(f"{name}: {count}" for name, count in kinds.most_common()))  # noqa: T201
     return good
 
 
 def main() -> None:
     """Run with each seed and print a row; end with an error when something was lost or out of order."""
-    logging.disable()  # it would say each of some thousand failures
     parser = argparse.ArgumentParser(prog="python -m tests.bench.delivery", description=__doc__)
     parser.add_argument("--incidents", type=int, default=1000)
     parser.add_argument("--share", type=float, default=0.3, help="of calls that fail")
     parser.add_argument("--seeds", type=int, default=1)
-    sys.exit(0 if _printed(time.monotonic, parser.parse_args()) else 1)
+    parser.add_argument("--jobs", type=int, default=1, help="seeds at once; a run waits for answers most of the time")
+    sys.exit(0 if _printed(parser.parse_args()) else 1)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class Services:
         one = np.ones(len(hits))
         window = Observation(start, self.now, self._series, WINDOW * one, hits, hits, hits, start * one, NO_CELLS)
         alone = [a.series // SERIES_METRICS for a in self.detector.observe(window, self.share) if a.kind == "page"]
-        said = self.joint.observe([self.detector], window, self.budget) if self.joint else ()
+        said = self.joint.observe([self.detector], window, self.budget, self.services) if self.joint else ()
         return alone, [alarm.series // SERIES_METRICS for alarm, _ in said if alarm.kind == "page"]
 
     def learn(self, events: int) -> None:

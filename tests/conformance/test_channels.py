@@ -33,7 +33,7 @@ PATIENT = Timeouts(connect_s=60.0, total_s=60.0)  # where it does, on a busy mac
 Build = Callable[[str, Timeouts], Channel]
 POSTERS: dict[str, Build] = {
     "pagerduty": lambda url, timeouts: PagerDuty(KEY, lambda: NOW, url, timeouts=timeouts),
-    "webhook": lambda url, timeouts: Webhook(f"{url}/{KEY}", lambda: NOW, KEY, timeouts),
+    "webhook": lambda url, timeouts: Webhook(f"{url}/{KEY}", lambda: NOW, KEY, timeouts=timeouts),
     "alertmanager": lambda url, timeouts: Alertmanager([f"{url}/{KEY}"], lambda: NOW, timeouts=timeouts),
     "slack": lambda url, timeouts: Slack(f"{url}/{KEY}", lambda: NOW, timeouts=timeouts),
 }

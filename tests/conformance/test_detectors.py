@@ -723,6 +723,39 @@ def test_a_change_that_lasts_for_ten_days_is_told_once(case: str) -> None:
     mostly(told, [f"page {direction}"])
 
 
+def at_nine(levels: Sequence[float], usual: float) -> Callable[[float], float]:
+    """From nine to noon the level of each day, afterwards the usual one."""
+    return lambda hour: levels[int(hour // 24)] if 9 <= hour % 24 < 12 else usual
+
+
+CYCLES = {"beta_binomial": (0.02, 0.2, 0.6), "bounded_betting": (0.0, -1.6, -3.5)}  # usual, at nine, worse at nine
+
+
+@every_scalar
+def test_a_daily_cycle_beyond_what_one_was_allowed_pages_in_its_first_days_only(name: str) -> None:
+    usual, swing = {"beta_binomial": (0.05, 0.045), "bounded_betting": (0.0, 1.0)}.get(name, (5.0, 0.5))
+    told = watch(name, lambda hour: usual + swing * (daily(hour) - 1) * 2, 240, series=10, events=900)
+    paged = [{int(entry.hour // 24) for entry in entries if entry.alarm.kind == "page"} for entries in told]
+    assert sum(bool(days) for days in paged) >= 5  # else this test says nothing
+    assert sum(max(days, default=0) >= 6 for days in paged) <= 3, paged
+
+
+@every_scalar
+def test_a_fault_that_comes_again_on_the_next_day_pages_again(name: str) -> None:
+    usual, changed, _ = CYCLES.get(name, (5.0, 6.0, 7.0))
+    told = watch(name, at_nine([usual] * 4 + [changed, changed, usual], usual), 168, series=10)
+    paged = [[int(entry.hour // 24) for entry in entries if entry.alarm.kind == "page"] for entries in told]
+    assert paged.count([4, 5]) >= 9, paged
+
+
+@every_scalar
+def test_what_comes_every_day_and_is_worse_today_pages(name: str) -> None:
+    usual, changed, worse = CYCLES.get(name, (5.0, 6.0, 7.0))
+    told = watch(name, at_nine([usual] + [changed] * 3 + [worse], usual), 120, series=10)
+    worst = [[entry for entry in entries if entry.alarm.kind == "page" and entry.hour >= 96] for entries in told]
+    assert sum(bool(entries) for entries in worst) >= 9
+
+
 @every_budgeted
 def test_a_change_smaller_than_page_from_is_a_notice(name: str) -> None:
     here = traffic(name)

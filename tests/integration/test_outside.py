@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from undertow.alerts.addresses import Addresses
 from undertow.alerts.channels.webhook import signature
+from undertow.pipelines.clickhouse import StoreError
 from undertow.pipelines.outside import Outside
 from undertow.pipelines.section import Secret
 from undertow.pipelines.server import ControlError, Port, Services
@@ -38,6 +39,13 @@ class World:
         self.asked.append((action, arguments))
         return {"done": action}
 
+    def report(self, about: str) -> str:
+        if about == "down":
+            raise StoreError("no route to host")
+        if about != HERE.id:
+            raise ValueError(f"no incident '{about}' in the store")
+        return f"<!doctype html><title>{about}</title>"
+
 
 @pytest.fixture
 def world() -> World:
@@ -50,6 +58,7 @@ def url(world: World) -> Iterator[str]:
         world.control,
         lambda: [HERE],
         lambda: NOW,
+        world.report,
         Addresses("http://127.0.0.1", b"key"),
         (Secret("pd"),),
         Secret("ci"),
@@ -84,6 +93,19 @@ def test_opening_a_link_changes_nothing_and_asks(world: World, url: str) -> None
     assert answers[0].text.count("<button") == 3
     assert (answers[0].headers["cache-control"], answers[0].headers["referrer-policy"]) == ("no-store", "no-referrer")
     assert "frame-ancestors 'none'" in answers[0].headers["content-security-policy"]
+
+
+def test_the_report_is_read_by_a_signed_address_and_on_this_machine_by_its_id(world: World, url: str) -> None:
+    for address in (f"{link(url)}/report", f"{url}/incidents/{HERE.id}"):
+        answer = httpx.get(address)
+        assert (answer.status_code, answer.text) == (200, f"<!doctype html><title>{HERE.id}</title>")
+        assert answer.headers["cache-control"] == "no-store"
+        assert httpx.post(address).status_code == 405
+    forged = f"{link(url)[:-1]}{'0' if link(url)[-1] != '0' else '1'}/report"
+    assert httpx.get(forged).status_code == 403
+    assert httpx.get(f"{url}/incidents/nothing").status_code == 404
+    assert httpx.get(f"{url}/incidents/down").status_code == 503
+    assert world.asked == []
 
 
 def test_the_form_does_what_was_chosen(world: World, url: str) -> None:
@@ -161,6 +183,6 @@ def test_a_deployment_that_cannot_be_believed_or_read_is_refused(
 
 
 def test_what_is_not_configured_is_not_there(world: World) -> None:
-    with Port("127.0.0.1:0", services(world, Outside(world.control, list, time.time))) as port:
+    with Port("127.0.0.1:0", services(world, Outside(world.control, list, time.time, world.report))) as port:
         for path in ("/hooks/pagerduty", "/hooks/deploy", "/act/a/1/b"):
             assert httpx.post(f"{port.url}{path}").status_code == 404

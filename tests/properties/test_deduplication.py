@@ -45,15 +45,27 @@ def admit(seen: Deduplication, stream: Sequence[Read], clock: Sequence[float]) -
 
 @given(streams)
 def test_nothing_counts_twice_within_the_horizon_and_nothing_is_kept_beyond_twice_of_it(stream: list[Read]) -> None:
+    """The horizon begins anew whenever an id is seen."""
     clock = clocks(stream)
     admitted = admit(Deduplication(HORIZON_S), stream, clock)
-    last_admitted: dict[tuple[str, str], float] = {}
+    last_seen: dict[tuple[str, str], float] = {}
     for read, now, is_new in zip(stream, clock, admitted, strict=True):
-        since = now - last_admitted.get((read.service, read.id), -np.inf)
+        since = now - last_seen.get((read.service, read.id), -np.inf)
         assert is_new or since < 2 * HORIZON_S
         assert not is_new or since >= HORIZON_S
-        if is_new:
-            last_admitted[read.service, read.id] = now
+        last_seen[read.service, read.id] = now
+
+
+@given(streams)
+def test_what_is_remembered_can_be_learned_again_from_the_last_two_epochs(stream: list[Read]) -> None:
+    clock = clocks(stream)
+    whole, later = Deduplication(HORIZON_S), Deduplication(HORIZON_S)
+    admit(whole, stream, clock)
+    last = clock[-1] // HORIZON_S if clock else 0.0
+    since = next((place for place, now in enumerate(clock) if now // HORIZON_S >= last - 1), 0)
+    admit(later, stream[since:], clock[since:])
+    learned, known = later.snapshot(), whole.snapshot()
+    assert (learned.current, learned.previous) == (known.current, known.previous)
 
 
 @given(streams, st.lists(st.integers(1, 5), min_size=40, max_size=40))

@@ -16,8 +16,10 @@ from undertow.drift.interaction import Interaction, Kind, ToolCall
 from undertow.drift.metrics import METRICS
 from undertow.drift.prices import PriceTable
 from undertow.pipelines import snapshot
-from undertow.pipelines.processor import Counters, Processor, Step
+from undertow.pipelines.counting import Counters
+from undertow.pipelines.processor import Processor
 from undertow.pipelines.settings import Alerts, Budget, Detection, Ingest, Settings
+from undertow.pipelines.step import Step
 
 LATENESS_S = 30.0
 SETTINGS = Settings(
@@ -55,7 +57,7 @@ class Told(NamedTuple):
 
 
 def told(processor: Processor, steps: Sequence[Step]) -> Told:
-    groups = processor.segments.groups
+    groups = processor.counting.segments.groups
     return Told(
         [window.encode(groups, Catalogue()) for step in steps for window in step.windows],
         [msgspec.msgpack.encode(verdict) for step in steps for verdict in step.verdicts],

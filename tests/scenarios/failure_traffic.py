@@ -1,211 +1,242 @@
-"""Traffic of a support desk, as it is and as failures leave it: each function returns what makes one event of it."""
+"""The calm traffic of the scenarios: a support assistant, simulated or with real answers, and weeks of it."""
 
 from __future__ import annotations
 
+import gzip
 import json
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace as replaced
+from functools import cache, partial
+from random import Random
 from typing import Any
 
-from undertow.drift.interaction import Kind
+from msgspec.structs import replace
+from outside import needed_data
+from scenarios.streams import CHANGE, DAY_S, Stream
+
+from undertow.drift.interaction import Interaction, Kind
+from undertow.drift.pin import Pin
+from undertow.pipelines.settings import parse
+from undertow.pipelines.simulator import Planted, Scenario, events
 
 __all__ = [
-    "DETAILS",
-    "REFUSAL",
-    "Fields",
-    "Make",
-    "always",
-    "answers",
-    "bare",
-    "but",
-    "call",
-    "circling",
-    "ended",
-    "formed",
-    "labelled",
-    "scored",
-    "some",
-    "summary",
-    "tasks",
-    "tools",
+    "ASSISTANT",
+    "PRICED",
+    "QUERIES",
+    "SUPPORT",
+    "TOPICS",
+    "TRIAGE",
+    "WEEKS",
+    "WORDLESS",
+    "asked",
+    "evaluated",
+    "june",
+    "real_refusal",
 ]
 
-Fields = dict[str, Any]
-Make = Callable[[random.Random, int], Fields]
+Answer = Callable[[Random], dict[str, Any]]
 
-QUESTIONS = [
-    "Where is my parcel? It was sent on Monday.",
-    "How do I change the address of order 8812?",
-    "The coupon SPRING is not accepted at the checkout.",
-    "Can I return shoes that I have worn once?",
-    "Which of the two jackets is the warmer one?",
-]
-ANSWERS = [
-    "Your parcel left our warehouse on Monday and is expected tomorrow before noon.",
-    "You can change the address under Orders until the parcel is handed to the carrier.",
-    "The coupon holds for orders above 50 euros; yours comes to 42 euros so far.",
-    "Yes. Shoes may be returned within 30 days as long as the soles show no wear.",
-    "The blue jacket is the warmer one: its filling is 200 g of down, the grey one has 120 g.",
-]
-DETAILS = [
-    "You will get a mail with the tracking number.",
-    "The terms are in the section on deliveries.",
-    "Reply here if anything is unclear.",
-    "Opening hours are nine to six on weekdays.",
-]
-REFUSAL = "I'm sorry, but I can't help with that request."
+SERVING = {"eu": "eu-west-3", "us": "us-east-1", "ap-south": "ap-south-1"}
+POWER, POWER_USERS = 0.2, 8
+OLD, EVALUATED, SHADOWED = 0.15, 0.02, 0.3
+SCORED = {"answer": 0.3, "refund": 1.0}  # share of the calls that somebody judges
+
+_WATCHED = """
+[ingest]
+window_s = 20
+task_idle_s = 120
+[detection]
+min_events = 600
+dimensions = ["operation", "response_model", "prompt_version", "region", "agent", "variant", "cohort", "device", "key"]
+parity = ["region", "environment"]
+[embeddings]
+source = "off"
+[fleet]
+grace_s = 900
+[rules]
+residency = { fields = ["region", "serving_region"], allowed = { eu = ["eu-*"] } }
+card_number = { pattern = '\\b\\d{4} \\d{4} \\d{4} \\d{4}\\b' }
+"""
+_EMBEDDED = """
+[ingest]
+window_s = 30
+[detection]
+min_events = 600
+dimensions = ["operation", "language"]
+"""
+_FOR_WEEKS = """
+[ingest]
+window_s = 7200
+[detection]
+dimensions = ["operation"]
+[embeddings]
+source = "off"
+"""
+_DEARER = """
+[[prices.claude-haiku-4-5-20251001]]
+input = 1.0
+cached = 0.1
+output = 5.0
+[[prices.claude-haiku-4-5-20251001]]
+input = 1.4
+cached = 0.14
+output = 7.0
+since = 2026-03-03
+"""
 
 
-def call(rng: random.Random, _: int) -> Fields:
-    """An ordinary call of a support desk."""
-    answer = " ".join([rng.choice(ANSWERS), *rng.sample(DETAILS, rng.randint(0, 3))])
+def dressed(event: Interaction, rng: Random) -> Iterator[Interaction]:
+    """Yield an event of the simulator with what it leaves out: where it was served, on what, for whom, how good."""
+    attributes = event.attributes or {}
+    known = {
+        "serving_region": SERVING[str(attributes["region"])],
+        "device": "old" if rng.random() < OLD else "new",
+        "key": "production",
+    }
+    user = f"power-{rng.randrange(POWER_USERS)}" if rng.random() < POWER else event.user
+    ended = "end_turn" if (event.provider, event.finish_reason) == ("anthropic", "stop") else event.finish_reason
+    event = replace(event, attributes=attributes | known, user=user, finish_reason=ended, cost=None)
+    answered = event.kind is Kind.CALL and event.error is None
+    yield replace(event, **evaluated(event)) if answered and rng.random() < EVALUATED else event
+    if answered and rng.random() < SCORED.get(event.operation or "", 0.0):
+        yield scored(event, rng)
+    if event.label and rng.random() < SHADOWED:
+        yield shadow(event, event.label)
+
+
+def evaluated(event: Interaction) -> dict[str, Any]:
+    """Return what makes a call one of an evaluation, which runs long inputs on a key of its own."""
     return {
-        "operation": rng.choice(["answer", "search", "book"]),
-        "agent": rng.choice(["desk", "ops"]),
-        "attributes": {"region": rng.choice(["eu", "us"])},
-        "config": {"variant": rng.choice("ab")},
-        "user": f"u{rng.randrange(400)}",
-        "model": "house-large",
-        "response_model": "house-large-0301",
-        "input": rng.choice(QUESTIONS),
-        "output": answer,
-        "finish_reason": "stop",
-        "input_tokens": 1200 + rng.randrange(200),
-        "cached_tokens": 900 + rng.randrange(100),
-        "output_tokens": len(answer) // 4,
-        "latency": rng.lognormvariate(-0.2, 0.4),
-        "http_status": 200,
+        "input": f"{event.input} {event.input}" if event.input else None,
+        "input_tokens": 3 * (event.input_tokens or 0),
+        "task": None,
+        "attributes": {**(event.attributes or {}), "key": "evaluation"},
     }
 
 
-def but(change: Callable[[random.Random, Fields], Fields]) -> Make:
-    """Return ordinary calls with a change."""
-
-    def made(rng: random.Random, n: int) -> Fields:
-        fields = call(rng, n)
-        return fields | change(rng, fields)
-
-    return made
-
-
-def some(share: float, change: Callable[[random.Random, Fields], Fields], **where: Any) -> Make:
-    """Return ordinary calls of which a share has a change, of those with such values of fields or attributes."""
-
-    def changed(rng: random.Random, fields: Fields) -> Fields:
-        known = {**fields, **fields["attributes"], **fields["config"]}
-        hit = all(known[name] == value for name, value in where.items()) and rng.random() < share
-        return change(rng, fields) if hit else {}
-
-    return but(changed)
+def scored(event: Interaction, rng: Random) -> Interaction:
+    """Return what a judge and two evaluations say of a call, two seconds later."""
+    return Interaction(
+        id=f"{event.id}-score",
+        time=event.time + 2.0,
+        service=event.service,
+        environment=event.environment,
+        operation=event.operation,
+        kind=Kind.SCORE,
+        about=event.id,
+        scores={
+            "satisfaction": min(max(rng.gauss(0.8, 0.15), 0.0), 1.0),
+            "passed": float(rng.random() < 0.91),
+        },
+    )
 
 
-def always(**fields: Any) -> Callable[[random.Random, Fields], Fields]:
-    return lambda rng, known: fields
+def shadow(event: Interaction, label: str) -> Interaction:
+    """Return the call of a candidate that is tried in the shadow of a live one."""
+    return replace(
+        event, id=f"{event.id}-shadow", model="candidate", response_model="candidate-1", label=label, shadow_of=event.id
+    )
 
 
-def answers(text: Callable[[random.Random, str], str]) -> Make:
-    """Return ordinary calls whose answer is rewritten."""
-    return but(lambda rng, fields: {"output": text(rng, fields["output"])})
+def simulated(
+    seed: int,
+    start: float,
+    end: float,
+    incidents: tuple[Planted, ...],
+    *,
+    rate_per_s: float,
+    operation: str = "",
+    texts: bool = True,
+) -> Iterator[Interaction]:
+    """Yield the events of a simulated support assistant, or those of one of its operations."""
+    rng, half = Random(f"{seed} {start}"), "calm" if start < CHANGE else "since"
+    scenario = Scenario(
+        seed=seed,
+        start=start,
+        duration_s=end - start,
+        rate_per_s=rate_per_s,
+        services=("support",),
+        incidents=incidents,
+        texts=texts,
+    )
+    for event in events(scenario):
+        if operation in {"", event.operation}:
+            parent, about = (known and f"{half}-{known}" for known in (event.parent, event.about))
+            yield from dressed(replace(event, id=f"{half}-{event.id}", parent=parent, about=about), rng)
 
 
-def summary(key: str, ascii_only: bool = False) -> Make:
-    """Return calls that answer with one JSON object; one in seven is urgent."""
-
-    def written(rng: random.Random, answer: str) -> str:
-        known = {key: f"{answer} Café Zürich, señor.", "urgent": rng.random() < 1 / 7, "words": rng.randint(20, 60)}
-        return json.dumps(known, ensure_ascii=ascii_only)
-
-    return answers(written)
-
-
-SCHEMA = {"type": "object", "required": ["label"], "properties": {"label": {"enum": ["refund", "return", "other"]}}}
+def answered(
+    seed: int, start: float, end: float, incidents: tuple[Planted, ...], *, row: Answer
+) -> Iterator[Interaction]:
+    """Yield one call a second to an assistant whose words are real."""
+    del incidents
+    rng, half = Random(f"{seed} {start}"), "calm" if start < CHANGE else "since"
+    for number in range(int(end - start)):
+        yield Interaction(id=f"{half}-{number}", time=start + number, service="assistant", http_status=200, **row(rng))
 
 
-def labelled(broken: float) -> Make:
-    def decided(rng: random.Random, _: Fields) -> Fields:
-        label = rng.choice(["refund", "return", "other"])
-        valid = json.dumps({"label": label})
-        output = f"The label is {label}." if rng.random() < broken else valid
-        return {"response_schema": SCHEMA, "output": output}
-
-    return but(decided)
+def march(rng: Random) -> dict[str, Any]:
+    """Return a sensitive question and what GPT-3.5 of March 2023 answered."""
+    return versioned("gpt-3.5-turbo-0301", rng)
 
 
-def tasks(runaway: bool) -> Make:
-    """Return calls of tasks that take three, or of which every second runs into a ceiling of 25."""
-
-    def stepped(rng: random.Random, n: int) -> Fields:
-        block, place = divmod(n, 28)
-        part = min(place // 3, 1) if runaway else place // 3
-        return call(rng, n) | {"task": f"t{block}-{part}", "cost": 0.01 + rng.random() / 1000}
-
-    return stepped
+def june(rng: Random) -> dict[str, Any]:
+    """Return a sensitive question and what GPT-3.5 of June 2023 answered."""
+    return versioned("gpt-3.5-turbo-0613", rng)
 
 
-def scored(name: str, level: float, about: bool) -> Make:
-    """Return calls each followed by a score of it, or by a figure of the business."""
-
-    def told(rng: random.Random, n: int) -> Fields:
-        if n % 2 == 0:
-            return call(rng, n)
-        of_call = {"about": f"c{n - 1}"} if about else {}
-        return {"kind": Kind.SCORE, "scores": {name: rng.gauss(level, 0.1)}} | of_call
-
-    return told
-
-
-def ended(early: float) -> Make:
-    """Return answers of which a stop sequence cuts some short: their users paste Markdown."""
-
-    def cut(rng: random.Random, fields: Fields) -> Fields:
-        if rng.random() >= early:
-            return {"finish_reason": "end_turn"}
-        return {
-            "input": f"### Order 8812\n{fields['input']}",
-            "output": "Thanks!",
-            "finish_reason": "stop_sequence",
-            "stop_sequence": "### ",
-        }
-
-    return but(cut)
+def versioned(model: str, rng: Random) -> dict[str, Any]:
+    row = rng.choice(real_rows("llmdrift/sensitiveq.jsonl", "model", (model,)))
+    return {
+        "model": "gpt-3.5-turbo",
+        "input": row["query"],
+        "output": row["answer"],
+        "output_tokens": int(row["answer_token"]),
+        "latency": row["latency"],
+    }
 
 
-def circling(share: float) -> Make:
-    """Return tool runs; in a share of the tasks the same search, punctuated otherwise, keeps finding nothing."""
-
-    def searched(rng: random.Random, n: int) -> Fields:
-        task, step = divmod(n, 10)
-        stuck = random.Random(task).random() < share
-        query = ["refund policy EU", "Refund policy (EU)"][step % 2] if stuck else f"order {n}"
-        found = "No article matches." if stuck else f"Order {n} was sent on day {n % 28} to hall {n * 7 % 31}."
-        ran = {"name": "search", "arguments": {"q": query}, "result": found}
-        return {"kind": Kind.TOOL, "task": f"t{task}", "tool_calls": [ran], "agent": "desk"}
-
-    return searched
+def asked(rng: Random, domains: tuple[str, ...] = ("banking", "work", "small_talk", "home")) -> dict[str, Any]:
+    """Return a query of one of these domains."""
+    row = rng.choice(real_rows("clinc150/queries.jsonl.gz", "domain", domains))
+    return {"input": row["text"], "label": row["intent"]}
 
 
-def tools(failing: float) -> Make:
-    def used(rng: random.Random, _: Fields) -> Fields:
-        failed = rng.random() < failing
-        found = {"error": "TimeoutError: inventory did not answer"} if failed else {"result": {"stock": 4}}
-        return {"tool_calls": [{"name": "inventory", "arguments": {"sku": rng.randrange(900)}, **found}]}
-
-    return but(used)
-
-
-def formed(preamble: float) -> Make:
-    """Return answers to a few power users and to many others; a share of the former begins with a lecture."""
-
-    def lectured(rng: random.Random, fields: Fields) -> Fields:
-        heavy = rng.random() < 0.6
-        begun = heavy and rng.random() < preamble
-        return {
-            "user": f"power{rng.randrange(3)}" if heavy else fields["user"],
-            "output": ("Great question! Here is what I found:\n\n" if begun else "") + fields["output"],
-        }
-
-    return but(lectured)
+def real_refusal(rng: Random, event: Interaction) -> dict[str, Any]:
+    """Return a question that GPT-4 refused to answer, and how, in place of those of the event."""
+    del event
+    refusals = real_rows("xstest/completions.jsonl.gz", "final_label", ("2_full_refusal",))
+    row = rng.choice([row for row in refusals if row["model"] == "gpt4"])
+    return {"input": row["prompt"], "output": row["completion"], "tool_calls": None}
 
 
-def bare(**fields: Any) -> Make:
-    return but(always(**fields))
+@cache
+def real_rows(name: str, column: str, values: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return rows of a file of the shared data sets by what stands in a column; ends the test where it is missing."""
+    path = needed_data() / name
+    text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
+    return [row for row in map(json.loads, text.splitlines()) if row[column] in values]
+
+
+_FIRST_DAY = int(CHANGE // DAY_S) - 14
+_CALM_WEEKS = Pin(
+    id="calm",
+    kind="days",
+    source="the calm",
+    service="support",
+    first=_FIRST_DAY,
+    last=_FIRST_DAY + 12,  # the last day is over when the first event after it is read
+)
+_assistant = partial(simulated, rate_per_s=5.0)
+SUPPORT = Stream("support", _assistant, 2700.0, 3600.0, parse(_WATCHED))
+WORDLESS = Stream(
+    "support, without texts", partial(simulated, rate_per_s=5.0, texts=False), 2700.0, 3600.0, parse(_WATCHED)
+)
+PRICED = replaced(SUPPORT, name="support, prices declared", settings=parse(_WATCHED + _DEARER), learned=SUPPORT)
+TRIAGE = Stream("triage", partial(simulated, rate_per_s=15.0, operation="triage"), 2400.0, 3600.0, parse(_WATCHED))
+TOPICS = Stream("support, embedded", _assistant, 1800.0, 3600.0, parse(_EMBEDDED))
+WEEKS = Stream(
+    "weeks", partial(simulated, rate_per_s=400 / DAY_S), 14 * DAY_S, 42 * DAY_S, parse(_FOR_WEEKS), (_CALM_WEEKS,)
+)
+ASSISTANT = Stream("GPT-3.5 of March 2023", partial(answered, row=march), 4000.0, 2000.0, parse(_EMBEDDED))
+QUERIES = Stream("clinc150", partial(answered, row=asked), 4000.0, 3000.0, parse(_EMBEDDED))

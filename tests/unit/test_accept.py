@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from undertow.drift.interaction import Interaction
 from undertow.drift.prices import PriceTable
-from undertow.pipelines.processor import Processor, Step
+from undertow.pipelines.processor import Processor
 from undertow.pipelines.settings import Settings
+from undertow.pipelines.step import Step
 
 START = 1_772_442_000.0
 

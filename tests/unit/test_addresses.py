@@ -36,9 +36,11 @@ def test_another_key_signs_otherwise() -> None:
 
 def test_a_page_carries_it_last_while_there_is_something_to_decide() -> None:
     links = Links([Link("Runbook", "https://e.org")], addresses=ADDRESSES)
-    assert [link.text for link in links.of(incident())] == ["Runbook", "I have it / false alarm / normal now"]
-    assert [link.text for link in links.of(incident(state=State.FALSE))] == ["Runbook"]
-    assert [link.text for link in links.of(incident(verdicts=[]))] == ["Runbook"]
+    report, answer = "Report with charts", "I have it / false alarm / normal now"
+    assert [link.text for link in links.of(incident())] == [report, "Runbook", answer]
+    assert [link.text for link in links.of(incident(verdicts=[], about="store"))] == [report, "Runbook", answer]
+    assert [link.text for link in links.of(incident(state=State.FALSE))] == [report, "Runbook"]
+    assert [link.text for link in links.of(incident(verdicts=[]))] == ["Runbook"], "a summary page"
 
 
 @pytest.mark.parametrize("url", ["undertow.example.com", "ftp://example.com", "https://"])

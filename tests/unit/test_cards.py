@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from undertow.drift.averages import NOTHING, average_of
 from undertow.drift.cards import Card, CardRow, Measured, card_rows, farthest
 from undertow.drift.metrics import Family
 from undertow.drift.verdict import Estimate
-from undertow.pipelines.card_rows import card_columns, cards_of
+from undertow.pipelines.card_rows import DIFFERENCES, card_columns, cards_of
 
 T0 = 1_790_000_000.0
 SURE = CardRow(
@@ -76,6 +78,11 @@ def test_cards_come_back_from_the_store_as_they_went_in() -> None:
     rows = list(zip(*(columns[name] for name in order), strict=True))
     assert [row[order.index("sure")] for row in rows] == [True, False, False]
     assert cards_of(rows) == cards
+
+
+def test_the_document_shows_the_query_behind_the_command() -> None:
+    document = Path(__file__).parents[2] / "docs" / "queries.md"
+    assert f"```sql\n{DIFFERENCES}\n```" in document.read_text()
 
 
 def _head() -> list[str]:

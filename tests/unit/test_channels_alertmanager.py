@@ -122,7 +122,7 @@ def test_without_a_replica_there_is_no_channel() -> None:
 def test_what_is_wrong_with_the_watch_itself_has_a_name_of_its_own() -> None:
     (alert, *_) = alerts(change(verdicts=[], about="store"))
     assert alert["labels"]["alertname"] == "UndertowHealth"
-    assert alert["annotations"]["explain"] == "undertow status"
+    assert alert["annotations"]["explain"] == f"undertow explain {alert['labels']['incident']}"
 
 
 def test_the_alert_that_always_fires_ends_unless_it_is_renewed() -> None:

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 from alert_samples import change, incident, series, verdict
-from pagerduty_server import change_problems, problems
+from pagerduty_server import PagerDutyServer, change_problems, problems
 
 from undertow.alerts.channel import Outcome, announcement
 from undertow.alerts.channels.pagerduty import PagerDuty
@@ -17,6 +17,7 @@ from undertow.alerts.incident import Change, ChangeKind, Severity, Version, tell
 from undertow.alerts.links import Link, Links
 
 KEY = "0123456789abcdef0123456789abcdef"
+ALERT = "undertow@b2aa94ce/0000000000000000"  # of this key, not telling it
 
 
 class Clock:
@@ -46,7 +47,7 @@ def sent(*changes: Change, links: Links | None = None, calls: int | None = None)
 def test_a_trigger_says_what_on_call_needs() -> None:
     (event,) = sent(change())
     payload, details = event["payload"], event["payload"]["custom_details"]
-    assert (event["event_action"], event["dedup_key"]) == ("trigger", "undertow/0000000000000000")
+    assert (event["event_action"], event["dedup_key"]) == ("trigger", ALERT)
     assert payload["summary"] == change().incident.headline
     assert (payload["source"], payload["severity"], payload["class"]) == ("support/prod", "error", "refusal_rate")
     assert payload["timestamp"] == "2026-09-21T14:13:50.000Z"
@@ -68,7 +69,7 @@ def test_one_dedup_key_for_the_whole_life_of_an_incident() -> None:
 def test_an_escalation_opens_a_new_alert_before_it_ends_the_old_one() -> None:
     grave = change(ChangeKind.ESCALATE, revision=2, severity=Severity.CRITICAL)
     events = sent(change(), grave, change(ChangeKind.RESOLVE, revision=3, step=1), calls=4)
-    first = "undertow/0000000000000000"
+    first = ALERT
     told = [(event["event_action"], event["dedup_key"]) for event in events]
     assert told == [("trigger", first), ("trigger", f"{first}/1"), ("resolve", first), ("resolve", f"{first}/1")]
     assert events[1]["payload"]["severity"] == "critical"
@@ -83,7 +84,11 @@ def test_an_escalation_of_which_half_was_taken_is_told_again() -> None:
 
 def test_an_acknowledge_needs_only_its_key() -> None:
     _, event = sent(change(), change(ChangeKind.ACKNOWLEDGE, revision=2))
-    assert event == {"routing_key": KEY, "event_action": "acknowledge", "dedup_key": "undertow/0000000000000000"}
+    assert event == {
+        "routing_key": KEY,
+        "event_action": "acknowledge",
+        "dedup_key": ALERT,
+    }
 
 
 def test_links_and_pictures_go_with_a_trigger() -> None:
@@ -213,3 +218,32 @@ def test_a_routing_key_of_the_wrong_length_is_refused_unseen(key: str) -> None:
     with pytest.raises(ValueError, match="has 32 characters") as caught:
         PagerDuty(key, Clock())
     assert not key or key not in str(caught.value)
+
+
+def test_each_routing_key_has_dedup_keys_of_its_own_and_tells_nothing_of_itself() -> None:
+    other = KEY[::-1]
+    with PagerDutyServer(lambda: 0.0) as server:
+        for key in (KEY, other):
+            PagerDuty(key, lambda: 0.0, server.url).send(change())
+    keys = [alert.dedup_key for alert in server.alerts]
+    assert len(set(keys)) == 2
+    assert not any(part in key for key in keys for part in (KEY[:8], other[:8]))
+
+
+def test_who_acknowledged_at_pagerduty_did_so_for_their_own_team_alone() -> None:
+    there = change(ChangeKind.ACKNOWLEDGE, revision=2, elsewhere="https://example.pagerduty.com/incidents/P1")
+    assert [event["event_action"] for event in sent(change(), there, calls=1)] == ["trigger"]
+
+
+def test_a_page_of_several_teams_says_who_is_told_of_which_services() -> None:
+    verdicts = [verdict(series(service=name)) for name in ("support", "search", "billing")]
+    teams = {"pagerduty": ["support"], "found": ["search", "billing"]}
+    (event,) = sent(change(verdicts=verdicts, teams=teams, told_to="pagerduty"))
+    details = event["payload"]["custom_details"]
+    assert details["teams"] == [
+        "pagerduty (this page): support",
+        "found: search, billing",
+        "all of it is incident 0000000000000000",
+    ]
+    assert [line.partition(":")[0] for line in details["services"]] == ["support", "billing", "search"]
+    assert event["payload"]["source"].endswith("/prod and 2 more services")

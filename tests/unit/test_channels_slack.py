@@ -44,12 +44,13 @@ def texts(message: dict[str, Any]) -> list[str]:
 
 
 def test_a_page_has_headline_chart_http_and_suspects() -> None:
-    title, headline, drawn, http, suspects, foot = texts(sent(change()))
+    title, headline, drawn, http, suspects, asked, foot = texts(sent(change()))
     assert title == "ERROR: support/prod"
     assert headline == f":large_orange_circle: {change().incident.headline}"
     assert drawn.startswith("```answers that refuse\n  before ████")
     assert http == "*HTTP* error rate 0.2 % → 0.2 %, latency p50 0.9 s → 0.9 s: green"
     assert suspects.startswith("*Suspects*\n• prompt_version=v48 was first seen")
+    assert asked.startswith("```SELECT")
     assert foot.endswith("undertow explain 0000000000000000")
 
 
@@ -78,10 +79,10 @@ def test_every_severity_has_a_sign(severity: Severity) -> None:
 
 
 def test_everything_too_long_is_cut() -> None:
-    verdicts = [verdict(series(f"score.{n}" + "n" * 2000)) for n in range(5)]
+    verdicts = [verdict(series(f"score.{n}" + "n" * 2000, service="s" * 900)) for n in range(5)]
     causes = [{"kind": "version", "text": "c" * 5000}] * 9
     long = change(headline="h&" * 3000, service="s" * 900, verdicts=verdicts, causes=causes)
-    assert len(sent(long)["blocks"]) == 6
+    assert len(sent(long)["blocks"]) == 7
 
 
 def test_a_summary_page_lists_its_incidents() -> None:

@@ -41,9 +41,11 @@ def _stored(policy: Literal["none", "redacted", "full"], event: Interaction) -> 
     settings = Settings(ingest=Ingest(content=policy))
     processor, tables = Processor(settings, PriceTable()), _Tables()
     labels = LabelPolicy(policy, [], settings.detection.dimensions)
-    recorder = Recorder(tables, Redactor(policy), labels, str, processor.catalogue, processor.categories)
+    recorder = Recorder(
+        tables, Redactor(policy), labels, str, processor.counting.catalogue, processor.counting.categories
+    )
     recorder.add(processor.step([event], [0]))
-    recorder.write("1", processor.segments.groups, processor.versions.all())
+    recorder.write("1", processor.counting.segments.groups, processor.counting.versions.all())
     return tables.blocks
 
 

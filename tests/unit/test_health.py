@@ -67,7 +67,7 @@ def test_the_page_says_that_it_is_about_the_watch_and_where_to_look() -> None:
         "state     paged, found 1970-01-01 00:00:00 UTC",
         "about     store: the watch itself, not the behaviour that it watches",
         "look      is the disk full?",
-        f"incident  {told.incident.id}  (undertow status)",
+        f"incident  {told.incident.id}  (undertow explain {told.incident.id})",
     ]
 
 
@@ -79,3 +79,33 @@ def test_it_goes_on_from_its_state() -> None:
     assert play(resumed, 200, FULL, start=100) == []
     (over,) = play(resumed, 400, start=200)
     assert (over.kind, over.incident.id) == ("resolve", told.incident.id)
+
+
+def test_somebody_takes_it_and_it_is_told_once() -> None:
+    health = Health(6)
+    (told,) = play(health, 100, FULL)
+    (taken,) = health.acknowledge(told.incident.id, 110.0, "anna")
+    assert (taken.kind, taken.incident.state, taken.incident.acknowledged_by) == ("acknowledge", "acknowledged", "anna")
+    assert health.acknowledge(told.incident.id, 120.0, "ben") == []
+    assert play(health, 1000, FULL, start=125) == []
+    assert [change.kind for change in play(health, 2000, start=1000)] == ["resolve"]
+
+
+def test_what_somebody_calls_false_is_told_no_more_until_it_has_been_gone() -> None:
+    health = Health(6)
+    (told,) = play(health, 100, FULL)
+    (closed,) = health.close(told.incident.id, "false", 110.0, "anna", "a planned pause")
+    assert (closed.kind, closed.incident.state, closed.incident.decision) == ("resolve", "false", "a planned pause")
+    assert health.incidents == []
+    assert health.close(told.incident.id, "false", 120.0) == []
+    assert play(health, 5000, FULL, start=125) == []
+    assert play(health, 5200, start=5000) == []
+    (again,) = play(health, 5400, FULL, start=5200)
+    assert again.incident.id != told.incident.id
+
+
+def test_what_nobody_was_told_of_cannot_be_taken() -> None:
+    health = Health(6)
+    play(health, 30, FULL)
+    (held,) = health.incidents
+    assert health.acknowledge(held.id, 40.0) == health.close(held.id, "false", 40.0) == []

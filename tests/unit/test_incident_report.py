@@ -76,11 +76,8 @@ def test_what_moved_names_categories_too_without_an_interval() -> None:
     assert "nan" not in page
 
 
-def test_links_and_a_ready_query_lead_further() -> None:
-    links = [Link("Grafana", "https://grafana.example.org/d/llm?from=1&to=2")]
-    page = render_report(report(incident(), levels([]), links))
-    assert '<a href="https://grafana.example.org/d/llm?from=1&amp;to=2" rel="noreferrer">Grafana</a>' in page
-    assert "SELECT toStartOfMinute(window_start)" in page
+def test_a_ready_query_leads_further() -> None:
+    assert "SELECT toStartOfMinute(window_start)" in render_report(report(incident(), levels([])))
 
 
 def test_a_page_that_left_before_what_now_leads_the_incident_says_so() -> None:
@@ -92,3 +89,14 @@ def test_the_headline_is_cut_where_it_turns_to_what_else_moved() -> None:
     page = render_report(report(incident(), levels([])))
     assert "since 14:11 UTC</span></h1>" in page
     assert '<p class="lead" dir="auto">HTTP green</p>' in page
+
+
+def test_the_report_leads_back_to_what_it_is_given() -> None:
+    drawn = render_report(report(incident(), levels([]), [Link("Grafana", "https://g.org/d/x?a=1&b=<2>")]))
+    assert '<a href="https://g.org/d/x?a=1&amp;b=&lt;2&gt;" rel="noreferrer">Grafana</a>' in drawn
+    assert "<a " not in render_report(report(incident(), levels([])))
+
+
+def test_what_is_wrong_with_the_watch_itself_has_a_report_too() -> None:
+    own = incident(verdicts=[], about="store", headline="the store has taken no rows for 3 min")
+    assert "the store has taken no rows for 3 min" in render_report(report(own, levels([])))

@@ -60,7 +60,7 @@ class TestGrouping:
     @pytest.mark.parametrize(
         "other",
         [
-            verdict(series(service="search")),
+            verdict(series(service="search"), changed=T0 - 700),
             verdict(series(environment="staging")),
             verdict(series(region="eu"), at=T0 + 10, changed=T0 - 120 + 1841),
         ],
@@ -194,7 +194,7 @@ class TestTelling:
 
         incidents, days = Incidents(IncidentsConfig()), 3 * 86_400.0
         incidents.apply([verdict(changed=T0 - 60)], Context(account=account), T0)
-        elsewhere = verdict(series(service="search"), at=T0 + 9, changed=T0)
+        elsewhere = verdict(series(service="search"), at=T0 + 9, changed=T0 - 600)
         incidents.apply([elsewhere], Context(account=account), T0 + 9)
         about_inputs = verdict(series("input_length"), at=T0 + days, changed=T0 + days - 60, before=80.0, after=200.0)
         incidents.apply([about_inputs], Context(account=account), T0 + days)
@@ -274,7 +274,8 @@ class TestRecovery:
 
 class TestStorm:
     def storm(self, services: int, limit: int = 3) -> tuple[Incidents, list[Change]]:
-        verdicts = [verdict(series(service=f"service-{n:02}"), at=T0 + n / 10) for n in range(services)]
+        named = [series(service=f"service-{n:02}", environment=f"tenant-{n:02}") for n in range(services)]
+        verdicts = [verdict(of, at=T0 + n / 10) for n, of in enumerate(named)]
         return paged(*verdicts, config=IncidentsConfig(pages_per_hour=limit))
 
     def test_beyond_the_limit_one_summary_page_lists_the_rest(self) -> None:
@@ -306,7 +307,7 @@ class TestStorm:
 
     def test_the_summary_notifies_again_when_what_it_lists_is_graver(self) -> None:
         incidents = Incidents(IncidentsConfig(pages_per_hour=1))
-        mild = [verdict(series(service=f"s{n}"), after=0.05) for n in range(3)]
+        mild = [verdict(series(environment=f"tenant-{n}"), after=0.05) for n in range(3)]
         incidents.apply(mild, NOTHING, T0)
         told = [change for change in incidents.tick(T0 + 30) if not change.silent]
         assert kinds(told) == [TRIGGER, TRIGGER, UPDATE]
@@ -319,7 +320,7 @@ class TestStorm:
     def test_an_escalation_takes_a_place_in_its_hour(self) -> None:
         incidents, _ = paged(verdict(after=0.05), config=IncidentsConfig(pages_per_hour=2))
         incidents.apply(
-            [verdict(at=T0 + 40, after=0.5), verdict(series(service="other"), at=T0 + 40)], NOTHING, T0 + 40
+            [verdict(at=T0 + 40, after=0.5), verdict(series(environment="other"), at=T0 + 40)], NOTHING, T0 + 40
         )
         assert kinds(change for change in incidents.tick(T0 + 70) if change.silent) == [TRIGGER]
 

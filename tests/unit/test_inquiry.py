@@ -32,6 +32,7 @@ class State:
         ledger, newcomers, versions = Ledger(self.catalogue), Newcomers(metrics), Versions()
         values = np.full((len(events), len(metrics)), np.nan)
         values[:, self.catalogue.columns["refusal_rate"]] = refused
+        values[:, self.catalogue.columns["error_rate"]] = 0.0
         times = np.array([event.time for event in events])
         windows.advance(times)
         windows.add(times, segments.assign(events), values)
@@ -137,3 +138,15 @@ def test_a_service_that_was_never_seen_has_no_suspects() -> None:
     question = state.inquiry.question(verdict())
     assert (list(question.suspects), list(question.slices)) == ([], [])
     assert explain(question).causes[0].kind == "unknown"
+
+
+def test_the_calls_of_a_slice_are_those_of_the_last_hour() -> None:
+    inquiry = traffic(0.0, "none").inquiry
+    eu, us = (
+        inquiry.calls(Series("s", "", (("region", region),), "cost_per_task"), DETECTED) for region in ("eu", "us")
+    )
+    whole = inquiry.calls(Series("s", "", (), "refusal_rate"), DETECTED)
+    assert whole == eu + us
+    assert 3300 <= whole <= 3600  # at the seams of finer and coarser stretches some minutes are left out
+    assert 0.45 < eu / whole < 0.55
+    assert inquiry.calls(Series("s", "", (("region", "ap"),), "refusal_rate"), DETECTED) == 0

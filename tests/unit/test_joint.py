@@ -8,7 +8,7 @@ from bench.joint import METRICS, NO_CELLS, Services, false_pages
 
 from undertow.drift.catalogue import SERIES_METRICS
 from undertow.drift.detector import Alarm, Observation
-from undertow.drift.joint import JOINED_PART
+from undertow.drift.joint import JOINED_PART, _limit
 
 
 @pytest.fixture
@@ -25,12 +25,12 @@ def raised(watched: Services, metrics: int, share_of_limit: float, own: float = 
     assert joint is not None
     rows = np.arange(METRICS, METRICS + metrics)
     weekly = detector.baselines.weekly_events(rows)
-    needed = joint._limit(1.0) + math.log(METRICS / metrics)  # of each, where all say the same
+    needed = _limit(1.0, 2) + math.log(METRICS / metrics)  # of each, where all say the same
     detector._evidence[rows, 1] = needed + math.log(share_of_limit) + np.log(weekly) - detector.log_weights[1]
     detector._segment[rows, 1] = own
     none, cells = np.zeros(0), np.zeros(0, np.int64)
     window = Observation(watched.now, watched.now + 10, cells, none, none, none, none, none, NO_CELLS)
-    return [alarm for alarm, _ in joint.observe([detector], window, 1.0)]
+    return [alarm for alarm, _ in joint.observe([detector], window, 1.0, 2)]
 
 
 @pytest.mark.parametrize("metrics", [3, 12])
@@ -49,7 +49,7 @@ def test_what_has_been_said_is_not_said_again(services: Services) -> None:
     joint, none = services.joint, np.zeros(0)
     assert joint is not None
     window = Observation(services.now, services.now + 10, np.zeros(0, np.int64), none, none, none, none, none, NO_CELLS)
-    assert list(joint.observe([services.detector], window, 1.0)) == []
+    assert list(joint.observe([services.detector], window, 1.0, 2)) == []
 
 
 def test_a_little_less_is_not_enough(services: Services) -> None:
@@ -64,10 +64,8 @@ def test_evidence_that_no_metric_has_of_its_own_is_none(services: Services) -> N
     assert raised(services, 12, 1.1, own=3.0) == []
 
 
-def test_the_budget_is_divided_and_not_spent_twice(services: Services) -> None:
-    joint = services.joint
-    assert joint is not None
-    spent = 2 * math.exp(-joint._limit(1.0))
+def test_the_budget_is_divided_and_not_spent_twice() -> None:
+    spent = 2 * math.exp(-_limit(1.0, 2))
     assert spent == pytest.approx(0.9 * JOINED_PART)
 
 

@@ -115,4 +115,12 @@ def test_where_an_incident_stands_in_words(more: dict[str, Any], said: str) -> N
 def test_the_slices_that_are_not_back_are_named() -> None:
     regions = [verdict(series(region=f"r{n}")) for n in range(6)]
     some: Incident = incident(state=State.RECOVERING, verdicts=regions, recovered=[regions[0].id])
-    assert standing(some).endswith("; 1 of 6 series back, region=r1, region=r2, region=r3 and 2 more not")
+    assert standing(some).endswith("; 1 of 6 series back, region=r1, region=r2, region=r3 and 2 more are not")
+
+
+def test_an_address_of_a_former_acknowledgement_is_not_that_of_the_next() -> None:
+    incidents, key = paged(verdict(after=0.05))
+    incidents.acknowledge(key, T0 + 60, elsewhere="https://example.pagerduty.com/incidents/P1")
+    incidents.apply([verdict(at=T0 + 100, after=0.5)], NOTHING, T0 + 100)
+    (again,) = incidents.acknowledge(key, T0 + 160, by="ben")
+    assert (again.incident.elsewhere, again.incident.acknowledged_by) == ("", "ben")

@@ -10,8 +10,9 @@ from undertow.drift.catalogue import Catalogue
 from undertow.drift.interaction import Interaction, Kind, ToolCall
 from undertow.drift.prices import Price, PriceTable
 from undertow.drift.windows import ClosedWindow
-from undertow.pipelines.processor import Processor, Step
+from undertow.pipelines.processor import Processor
 from undertow.pipelines.settings import Budget, Detection, Ingest, Settings
+from undertow.pipelines.step import Step
 
 COLUMN = Catalogue().columns
 PRICES = PriceTable({"small": Price(input=1.0, output=4.0)})
@@ -113,7 +114,7 @@ def test_a_task_counts_once_where_it_ends() -> None:
     mine = processor()
     for number in range(3):
         take(mine, call(number, 5.0 + number * 10, task="t", cost=0.1, tool_calls=[ToolCall("find")]))
-    assert mine.open_tasks == 1
+    assert mine.counting.open_tasks == 1
     assert mine.counters.tasks == 0
     step = take(mine, call(9, 120.0, task="u", cost=1.0))
     assert mine.counters.tasks == 1
@@ -122,7 +123,7 @@ def test_a_task_counts_once_where_it_ends() -> None:
     mine_only = ended.cells.metrics == COLUMN["calls_per_task"]
     assert math.exp((ended.cells.bins[mine_only][0] - 8192) * math.log(1.02)) == pytest.approx(3, rel=0.01)
     assert counts(mine.finish().windows, "cost_per_task") == {150.0: 1}
-    assert mine.open_tasks == 0
+    assert mine.counting.open_tasks == 0
 
 
 def test_silence_lets_windows_close_and_never_turns_time_back() -> None:

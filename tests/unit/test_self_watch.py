@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from undertow.alerts.incident import Change
+from undertow.alerts.incident import Change, Incident
 from undertow.drift.catalogue import SERIES_METRICS, Catalogue
 from undertow.drift.segments import Group
 from undertow.drift.windows import Cells, ClosedWindow
@@ -31,6 +31,7 @@ class World:
         self.now, self.told, self.folder = START, list[Change](), folder
         self.taken = self.rejected = self.events = self.late = 0
         self.settings = Health()
+        self.rows: list[Incident] = []
 
     def submit(self, changes: Iterable[Change]) -> int:
         self.told += changes
@@ -38,7 +39,7 @@ class World:
 
     def start(self) -> SelfWatch:
         path = self.folder / "self-watch.snapshot"
-        return SelfWatch(self.settings, CATALOGUE, lambda: GROUPS, 60.0, self, path, lambda: self.now)
+        return SelfWatch(self.settings, CATALOGUE, lambda: GROUPS, 60.0, self, self.rows.extend, path, lambda: self.now)
 
     def look(
         self, watch: SelfWatch, for_s: float, behind: float = 5.0, fails: float | None = None, every_s: float = 10.0
@@ -230,3 +231,64 @@ def test_the_status_says_what_is_wrong(world: World) -> None:
     (wrong,) = watch.status()["wrong"]
     assert (wrong["about"], wrong["paged"]) == ("store", True)
     assert watch.status()["conditions"] == 1
+
+
+def silent(world: World) -> tuple[SelfWatch, str]:
+    """A watch that has told of a silence, and the incident's id."""
+    watch = world.start()
+    hours(watch, world, 3)
+    world.look(watch, 1210)
+    return watch, world.told[0].incident.id
+
+
+def test_what_is_told_becomes_rows_and_people_decide_about_it(world: World) -> None:
+    watch, key = silent(world)
+    assert [one.id for one in watch.incidents] == [key]
+    taken = watch.control("acknowledge", {"id": key, "by": "anna", "elsewhere": "https://example.pagerduty.com/1"})
+    assert taken == {"incident": key, "state": "acknowledged"}
+    assert watch.control("false", {"id": key, "by": "anna", "reason": "moved house"}) == {
+        "incident": key,
+        "resolution": "false",
+    }
+    assert [str(one.state) for one in world.rows] == ["paged", "acknowledged", "false"]
+    assert [one.revision for one in world.rows] == [1, 2, 3]
+    assert world.kinds() == [("silence", "trigger"), ("silence", "acknowledge"), ("silence", "resolve")]
+    world.look(watch, 3600)
+    assert len(world.told) == 3, "false for as long as it lasts"
+
+
+def test_a_decision_outlives_the_process(world: World) -> None:
+    watch, key = silent(world)
+    watch.control("acknowledge", {"id": key, "by": "anna"})
+    again = world.start()
+    assert [one.acknowledged_by for one in again.incidents] == ["anna"]
+    world.look(again, 10)
+    assert [str(change.kind) for change in world.told[2:]] == ["acknowledge"], "told again, the outbox knows it"
+
+
+def test_a_decision_about_something_else_is_not_its_own(world: World) -> None:
+    watch, key = silent(world)
+    assert watch.control("acknowledge", {"id": "another"}) is None
+    assert watch.control("deploy", {"id": key}) is None
+
+
+def test_a_stream_of_weekdays_has_a_quiet_first_weekend_and_is_missed_on_its_second_day(world: World) -> None:
+    """From Monday on, 9 to 17 o'clock; dies on a Tuesday, or lives until the weekend and comes back on Monday."""
+
+    def days(watch: SelfWatch, until: int) -> None:
+        while world.now < START + until * 3600:
+            hour = int(world.now - START) // 3600
+            if hour // 24 % 7 < 5 and 9 <= hour % 24 < 17:
+                watch.observe(calls(world.now, 50))
+            world.look(watch, 600, every_s=300)
+
+    watch = world.start()
+    days(watch, 7 * 24 + 12)
+    assert world.told == []
+    world.now = START
+    world.folder /= "another"
+    world.folder.mkdir()
+    watch = world.start()
+    days(watch, 24 + 13)
+    world.look(watch, 3 * 3600, every_s=60)
+    assert world.kinds() == [("silence", "trigger")]

@@ -76,7 +76,7 @@ class TestPage:
     def test_recovery_is_shown_by_series_and_in_the_end(self) -> None:
         one, two = verdict(), verdict(series(region="eu"), after=0.05)
         partly = page_text(incident(verdicts=[one, two], recovered=[one.id]))
-        assert "; 1 of 2 series back, region=eu not" in partly
+        assert "; 1 of 2 series back, region=eu is not" in partly
         assert "11.4 % [9.1 %, 13.7 %] (recovered)" in partly
         over = page_text(incident(state=State.RESOLVED, resolved_at=T0 + 7080, resolution="recovered"))
         assert "resolved (recovered) at 2026-09-21 16:11:20 UTC, 2 h after the change" in over

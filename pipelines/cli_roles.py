@@ -1,0 +1,64 @@
+"""The commands of a distributed installation, a thin skin like `undertow.pipelines.cli`."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from undertow.pipelines.settings import load
+from undertow.pipelines.stopping import stopped_by_signals
+
+if TYPE_CHECKING:
+    from undertow.pipelines.kafka.running import Build
+
+__all__ = ["roles"]
+
+Config = Annotated[Path | None, typer.Option("-c", "--config", help="Settings file; ./undertow.toml when it exists.")]
+
+roles = typer.Typer()  # without a name: its commands stand beside the others
+
+
+@roles.command()
+def topics(
+    config: Config = None,
+    check_only: Annotated[bool, typer.Option("--check", help="Make nothing, only look.")] = False,
+) -> None:
+    """Make the Kafka topics that are missing, and refuse those that would lose data."""
+    from undertow.pipelines.kafka.setup import set_up
+
+    for line in set_up(load(config), create=not check_only):
+        typer.echo(line)
+
+
+@roles.command()
+def worker(config: Config = None) -> None:
+    """Count events of Kafka: one of any number of processes that share the partitions."""
+    from undertow.pipelines.kafka.worker import Worker
+
+    _run("worker", Worker, config)
+
+
+@roles.command()
+def send(
+    files: Annotated[
+        list[str], typer.Argument(help="Event files (JSON lines; gzip and zstd too), folders, patterns, or -.")
+    ],
+    config: Config = None,
+) -> None:
+    """Write events to the Kafka topic, what belongs together into one partition."""
+    from undertow.pipelines.kafka.sending import lines_of, send_events
+
+    sent = send_events(load(config), lines_of(files))
+    typer.echo(f"sent {sent.events} events and {sent.unreadable} lines that are none")
+
+
+def _run(name: str, build: Build, config: Path | None) -> None:
+    """Run a role until a signal ends it."""
+    from undertow.pipelines.kafka.running import run
+
+    stop = threading.Event()
+    with stopped_by_signals(stop.set):
+        run(load(config), name, build, stop.is_set)

@@ -1,0 +1,106 @@
+"""Step 5 of the path of a datum: closed windows and findings of rules in, verdicts out; for all services or for some.
+
+Services know of one another only by what they claim of the budget (`undertow.drift.claims`), so the services of an
+installation may be spread over several of these, and each verdict is the one that a single one would have said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from undertow.alerts.incident import Level
+from undertow.drift.catalogue import Catalogue
+from undertow.drift.categories import Categories
+from undertow.drift.claims import Claims
+from undertow.drift.findings import Findings, FindingsState
+from undertow.drift.monitor import Monitor, MonitorConfig
+from undertow.drift.segments import Group
+from undertow.drift.verdict import Series, Verdict
+from undertow.drift.windows import ClosedWindow
+from undertow.pipelines.settings import Settings
+
+__all__ = ["Judging", "in_order", "monitor_config"]
+
+
+class Judging:
+    """Lets the detectors see closed windows, and tells findings in event time.
+
+    Parameters
+    ----------
+    groups, catalogue, categories
+        What the numbers in windows stand for; they may grow.
+    claims
+        Of all partitions; without them there is one.
+
+    Examples
+    --------
+    >>> from undertow.drift.windows import cells_of
+    >>> judging = Judging(Settings(), [Group("s", "")], Catalogue(), Categories())
+    >>> judging.judge(ClosedWindow(0.0, 10.0, cells_of([(0, [0, 1], [9, 1])])))
+    []
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        groups: Sequence[Group],
+        catalogue: Catalogue,
+        categories: Categories,
+        state: dict[str, Any] | None = None,
+        claims: Claims | None = None,
+    ) -> None:
+        self.monitor = Monitor(monitor_config(settings), groups, catalogue, categories, claims)
+        self._findings = Findings(msgspec.convert(state["findings"], FindingsState) if state else None)
+        if state:
+            self.monitor.restore(state["monitor"])
+
+    def add(self, found: Iterable[Verdict]) -> None:
+        """Take what rules and the fleet have found; it is told with the window of its time."""
+        self._findings.add(found)
+
+    def judge(self, window: ClosedWindow) -> list[Verdict]:
+        """Take the next closed window, and return what is to be said by its end, in the order of the series."""
+        found = [self.monitor.capped(verdict) for verdict in self._findings.due(window.end)]
+        return in_order(self.monitor.observe(window) + found)
+
+    def http_levels(self, service: str, environment: str, since: float) -> list[Level]:
+        """Return what classic monitoring says of the service before and since a change."""
+        group = Group(service, environment)
+        levels = []
+        for metric, name in (("error_rate", "error_rate"), ("latency", "latency_p50")):
+            found = self.monitor.levels(group, metric, since)
+            levels.append(Level(name, found[0].value, found[1].value) if found else Level(name, None, None))
+        return levels
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state: plain data and arrays by name."""
+        return {"findings": self._findings.snapshot(), "monitor": self.monitor.snapshot()}
+
+
+def in_order(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Return the verdicts of one window in their order, whoever has said them."""
+    return sorted(verdicts, key=_order)
+
+
+def _order(verdict: Verdict) -> tuple[Series, str, float]:
+    return verdict.series, verdict.opened, verdict.detected_at
+
+
+def monitor_config(settings: Settings) -> MonitorConfig:
+    """Return what the settings tell the monitor."""
+    detection = settings.detection
+    return MonitorConfig(
+        false_pages_per_week=settings.budget.false_pages_per_week,
+        min_events=detection.min_events,
+        strict_events=detection.strict_events,
+        detectors=detection.detector,
+        stated=detection.stated,
+        weights=settings.budget.weight,
+        bands=detection.band,
+        page_from=detection.page_from,
+        metrics_off=detection.metrics_off,
+        parity=detection.parity,
+    )

@@ -1,0 +1,309 @@
+"""One partition of the partials, judged: cuts of all source partitions in; verdicts, rows and claims out.
+
+A cut is applied if it follows the last one of its source; a repeat is passed over, and after a gap nothing is right any
+more. A window is judged when every source has passed it, so what is said is a function of the log, and so is its place:
+the partition and the start of the window. Receivers drop what they have had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from undertow.alerts.incident import Version
+from undertow.drift.catalogue import Catalogue
+from undertow.drift.categories import Categories, CategoriesState
+from undertow.drift.claims import Claims
+from undertow.drift.segments import Group
+from undertow.drift.windows import Cells, ClosedWindow, merge
+from undertow.pipelines import snapshot
+from undertow.pipelines.judging import Judging
+from undertow.pipelines.kafka.client import Message
+from undertow.pipelines.kafka.control import Claimed, record_of_claim
+from undertow.pipelines.kafka.errors import LostStateError
+from undertow.pipelines.kafka.machine import Output, Saved, Send
+from undertow.pipelines.kafka.partials import Partial, decode, unpacked
+from undertow.pipelines.kafka.topics import Names
+from undertow.pipelines.kafka.verdict_messages import Judged, Levels, encode
+from undertow.pipelines.settings import Settings
+
+__all__ = ["SeriesPartition"]
+
+STATE_VERSION = 1
+_SAVE_S = 60.0  # of event time between two states
+_LEVELS_S = 300.0  # of event time for which a service's levels are told after a verdict, beside the hold time
+_MOST_WAITING = 64  # windows that wait to be judged; beyond it the partition is held
+
+
+class _Source(msgspec.Struct, array_like=True):
+    """How far one source partition has been heard; of a cut in parts, those that came before the last."""
+
+    position: int | None = None
+    open_from: float = -np.inf
+    parts: list[bytes] = []
+
+
+class _Recent(msgspec.Struct, array_like=True):
+    """A change that was told of a service lately."""
+
+    service: str
+    environment: str
+    since: float
+    until: float
+
+
+class _Window(msgspec.Struct):
+    """A window that some source has closed."""
+
+    end: float
+    parts: list[Cells] = []
+
+
+class _State(msgspec.Struct):
+    """What is in a state beside the judging."""
+
+    number: int
+    sources: list[_Source]
+    groups: list[Group] = []
+    scores: list[str] = []
+    categories: CategoriesState | None = None
+    windows: dict[str, Any] = {}
+    versions: list[Version] = []
+    recent: list[_Recent] = []
+    position: int = 0
+    previous: float | None = None
+    saved: float = -np.inf  # the minute of event time of the last state
+    claims: int = 0
+    version: int = STATE_VERSION
+
+
+class _Numbers:
+    """Numbers groups and metrics as they are met."""
+
+    def __init__(self, groups: list[Group], catalogue: Catalogue) -> None:
+        self.groups, self.catalogue = groups, catalogue
+        self._numbers = {group: number for number, group in enumerate(groups)}
+
+    def group(self, group: Group) -> int:
+        number = self._numbers.setdefault(group, len(self.groups))
+        if number == len(self.groups):
+            self.groups.append(group)
+        return number
+
+    def metric(self, name: str) -> int | None:
+        try:
+            return self.catalogue.number(name)
+        except KeyError:
+            raise ValueError(
+                f"the workers measure '{name}', which is no metric here: give all roles the same configuration"
+            ) from None
+
+
+class SeriesPartition:
+    """Judges what lives in one partition.
+
+    Parameters
+    ----------
+    number
+        Of the partition.
+    sources
+        How many partitions of the events there are.
+    saved
+        The state to go on from; without one the log is read from `first`.
+
+    Raises
+    ------
+    ValueError
+        The state is of another version or configuration.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        names: Names,
+        number: int,
+        sources: int,
+        saved: bytes | None = None,
+        first: int = 0,
+    ) -> None:
+        self._topics, self.number = names, number
+        content = snapshot.decode(saved, self._name) if saved else None
+        self._state = _read(content, number, sources, first)
+        self._windows = {float(start): _window(kept) for start, kept in self._state.windows.items()}
+        catalogue = Catalogue([own.metric for own in settings.own_metrics], self._state.scores)
+        self._numbers = _Numbers(self._state.groups, catalogue)
+        self._categories = Categories(state=self._state.categories)
+        claims = Claims(settings.kafka.series_partitions, number)
+        numbered = (self._numbers.groups, catalogue, self._categories)
+        self._judging = Judging(settings, *numbered, content, claims)
+        self._levels_s = settings.alerts.hold_s + _LEVELS_S
+
+    @property
+    def _name(self) -> str:
+        return f"{self._topics.partials}/{self.number}"
+
+    @property
+    def position(self) -> int:
+        """The offset of the next message that will count."""
+        return self._state.position
+
+    @property
+    def rewind(self) -> int:
+        """The offset to read from."""
+        return self._state.position
+
+    @property
+    def full(self) -> bool:
+        """Whether so many windows wait for what other partitions claim that no more are taken."""
+        return len(self._windows) > _MOST_WAITING and bool(self._missing(min(self._windows)))
+
+    @property
+    def last_closed(self) -> float:
+        """The end of the last window that was judged, seconds since the epoch; −∞ before the first."""
+        return float(self._judging.monitor.last_closed)
+
+    def hear(self, said: Claimed) -> None:
+        """Take what another partition claims; what depends on it comes with the next `take`."""
+        if said.partition != self.number:
+            self._judging.monitor.claims.take(said.partition, said.epoch, said.claim)
+
+    def take(self, messages: Sequence[Message]) -> list[Output]:
+        """Apply messages in their order and return what the windows that are complete by then bring."""
+        outputs = list(self._advance())
+        for message in messages:
+            if message.offset < self._state.position:
+                continue
+            self._state.position = message.offset + 1
+            self._apply(decode(message.value or b""), message.value or b"")
+            outputs += self._advance()
+            if self.last_closed // _SAVE_S > self._state.saved:
+                self._state.saved = self.last_closed // _SAVE_S
+                outputs.append(Saved(self._state.position, self._snapshot()))
+        return outputs
+
+    # -- cuts ---------------------------------------------------------------------------------------------------------
+
+    def _apply(self, partial: Partial, content: bytes) -> None:
+        source = self._state.sources[partial.source]
+        if source.position is not None and partial.position <= source.position:
+            return
+        if source.position is not None and partial.previous != source.position:
+            raise LostStateError(
+                f"{self._name}: source {partial.source} goes on at {partial.previous}, and was heard up to "
+                f"{source.position}: messages between are missing; begin anew under another prefix in [kafka]"
+            )
+        if partial.part < len(source.parts):
+            return  # one of a repeat
+        if partial.part + 1 < partial.parts:
+            source.parts.append(content)
+            return
+        for part in [*map(decode, source.parts), partial]:
+            self._add(part)
+        source.position, source.open_from, source.parts = partial.position, partial.open_from, []
+
+    def _add(self, partial: Partial) -> None:
+        for start, end in partial.closed:
+            self._windows.setdefault(start, _Window(end))
+        for start, cells in unpacked(partial, self._numbers):
+            self._windows[start].parts.append(cells)
+        self._categories.remember(partial.names)
+        self._judging.add(partial.found)
+        self._state.versions += partial.versions
+
+    # -- windows ------------------------------------------------------------------------------------------------------
+
+    def _advance(self) -> Iterator[Output]:
+        """Judge the windows that every source has passed, as far as it is known what others claim."""
+        passed = min(source.open_from for source in self._state.sources)
+        for start in sorted(start for start in self._windows if start < passed):
+            yield from self._claim(start)
+            if missing := self._missing(start):
+                self._check_not_lost(start, missing)
+                return
+            window = self._windows.pop(start)
+            yield from self._judge(ClosedWindow(start, window.end, merge(window.parts)))
+
+    def _claim(self, start: float) -> Iterator[Output]:
+        claim = self._judging.monitor.claim(start)
+        if claim is not None:
+            said = Claimed(self.number, Claims.epoch(start), claim)
+            yield Send(self._topics.control, 0, *record_of_claim(said, self._state.claims))
+            self._state.claims += 1
+
+    def _missing(self, start: float) -> list[int]:
+        return self._judging.monitor.claims.missing(start, self._windows[start].end)
+
+    def _check_not_lost(self, start: float, missing: Sequence[int]) -> None:
+        if gone := self._judging.monitor.claims.beyond(start, self._windows[start].end, missing):
+            raise LostStateError(
+                f"{self._name} is at {start:g}, and what partitions {gone} claimed of the budget then is not kept any "
+                "more: begin anew under another prefix in [kafka]"
+            )
+
+    def _judge(self, window: ClosedWindow) -> Iterator[Output]:
+        verdicts = self._judging.judge(window)
+        recent = {(v.series.service, v.series.environment, v.changed_at): window.end for v in verdicts}
+        self._state.recent = [one for one in self._state.recent if one.until > window.end]
+        self._state.recent += [_Recent(*about, told + self._levels_s) for about, told in recent.items()]
+        judged = Judged(
+            partition=self.number,
+            start=window.start,
+            end=window.end,
+            previous=self._state.previous,
+            verdicts=verdicts,
+            versions=self._state.versions,
+            levels=list(self._levels()),
+        )
+        self._state.previous, self._state.versions = window.start, []
+        for message in encode(judged):
+            yield Send(self._topics.verdicts, 0, None, message)
+
+    def _levels(self) -> Iterator[Levels]:
+        about = {(one.service, one.environment, one.since) for one in self._state.recent}
+        for service, environment, since in sorted(about):
+            yield Levels(service, environment, since, self._judging.http_levels(service, environment, since))
+
+    # -- state --------------------------------------------------------------------------------------------------------
+
+    def _snapshot(self) -> bytes:
+        windows = {repr(start): _kept(window) for start, window in self._windows.items()}
+        state = msgspec.structs.replace(
+            self._state,
+            scores=list(self._numbers.catalogue.scores),
+            categories=self._categories.snapshot(),
+            windows=windows,
+        )
+        plain = {name: getattr(state, name) for name in state.__struct_fields__}
+        return snapshot.encode({**plain, **self._judging.snapshot()})
+
+
+def _kept(window: _Window) -> list[Any]:
+    cells = merge(window.parts)
+    return [window.end, cells.keys, cells.counts]
+
+
+def _window(kept: Sequence[Any]) -> _Window:
+    end, keys, counts = kept
+    return _Window(end, [Cells(keys, counts)])
+
+
+def _read(content: Mapping[str, Any] | None, number: int, sources: int, first: int) -> _State:
+    if content is None:
+        return _State(number, [_Source() for _ in range(sources)], position=first)
+    if content["version"] != STATE_VERSION:
+        raise ValueError(
+            f"the state of series partition {number} has version {content['version']}, this Undertow reads "
+            f"{STATE_VERSION}: go back to the Undertow that wrote it, or begin anew under another prefix in [kafka]"
+        )
+    windows = content["windows"]
+    plain = {name: value for name, value in content.items() if name in _State.__struct_fields__ and name != "windows"}
+    state = msgspec.structs.replace(msgspec.convert(plain, _State), windows=windows)
+    if len(state.sources) != sources:
+        raise ValueError(
+            f"the events have {sources} partitions, and the state of series partition {number} was made with "
+            f"{len(state.sources)}: begin anew under another prefix in [kafka]"
+        )
+    return state

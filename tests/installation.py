@@ -1,0 +1,145 @@
+"""A distributed installation for tests: the roles as processes of their own, on real Kafka, with a settings file.
+
+Every process ends with the block that started it, by its own id, however the test goes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from undertow.pipelines.kafka.client import Partition
+from undertow.pipelines.kafka.clients import client_of
+from undertow.pipelines.kafka.setup import set_up
+from undertow.pipelines.settings import Settings, load
+
+__all__ = ["Installation", "wait_until"]
+
+PATIENCE_S = 180.0
+_PAUSE_S = 0.1
+
+
+class Installation:
+    """The roles of one installation, on one machine; its settings are those of a user with `sections` on top.
+
+    Parameters
+    ----------
+    folder
+        Of its settings file and of what its processes say.
+    servers
+        Address of the broker.
+    prefix
+        Of its topics; none may be shared with another installation on that broker.
+    """
+
+    def __init__(self, folder: Path, servers: str, prefix: str, sections: Mapping[str, Mapping[str, Any]]) -> None:
+        self.folder, self._processes = folder, dict[str, subprocess.Popen[bytes]]()
+        kafka = {"servers": [servers], "prefix": prefix, "events": f"{prefix}.events", "replication": 1}
+        self._write({"": {"data": str(folder / "data")}, **sections, "kafka": kafka | dict(sections.get("kafka", {}))})
+        self.settings: Settings = load(self.file, {})
+
+    @property
+    def file(self) -> Path:
+        """The settings file."""
+        return self.folder / "undertow.toml"
+
+    def __enter__(self) -> Self:
+        for _ in set_up(self.settings):
+            pass
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self._processes):
+            self.kill(name)
+
+    # -- processes ----------------------------------------------------------------------------------------------------
+
+    def start(self, role: str, name: str = "1") -> None:
+        """Start a process of a role; a name that was used before is the same member, started again."""
+        member = f"{role}-{name}"
+        environ = {**os.environ, "UNDERTOW_KAFKA__INSTANCE": member}
+        command = [sys.executable, "-m", "undertow.pipelines.cli", role, "-c", str(self.file)]
+        with (self.folder / f"{member}.log").open("ab") as log:
+            self._processes[member] = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+
+    def kill(self, member: str) -> None:
+        """End a process as a crash would."""
+        process = self._processes.pop(member, None)
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def stop(self, member: str) -> int:
+        """Ask a process to end and return its exit code."""
+        process = self._processes.pop(member)
+        process.terminate()
+        return process.wait(PATIENCE_S)
+
+    def freeze(self, member: str) -> None:
+        """Let a process stand still, as a long pause of its machine would."""
+        self._processes[member].send_signal(signal.SIGSTOP)
+
+    def thaw(self, member: str) -> None:
+        """Let it go on: it does not know that time has passed."""
+        self._processes[member].send_signal(signal.SIGCONT)
+
+    def revive(self) -> list[str]:
+        """Start again every process that has ended by itself, as a supervisor would; return their names."""
+        ended = [member for member, process in self._processes.items() if process.poll() is not None]
+        for member in ended:
+            role, _, name = member.partition("-")
+            self.start(role, name)
+        return ended
+
+    def said(self, member: str) -> str:
+        """Return what a process has printed."""
+        return (self.folder / f"{member}.log").read_text(errors="replace")
+
+    # -- the log ------------------------------------------------------------------------------------------------------
+
+    def messages(self, topic: str) -> list[tuple[int, bytes | None]]:
+        """Return all messages of a topic as (partition, value), each partition in its order."""
+        consumer = client_of(self.settings.kafka).consumer([topic])
+        try:
+            return list(_read_all(consumer))
+        finally:
+            consumer.close()
+
+    def _write(self, sections: Mapping[str, Mapping[str, Any]]) -> None:
+        lines: list[str] = []
+        for section, values in sections.items():
+            lines += [f"[{section}]"] if section else []
+            lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.file.write_text("\n".join(lines) + "\n")
+
+
+def _read_all(consumer: Any) -> list[tuple[int, bytes | None]]:
+    partitions: list[Partition] = []
+    while not partitions:
+        partitions = consumer.poll(_PAUSE_S, 1).assigned
+    left = {one: end for one, (first, end) in consumer.bounds(partitions).items() if end > first}
+    for one in partitions:
+        consumer.seek(one, consumer.bounds([one])[one][0])
+    found: list[tuple[int, bytes | None]] = []
+    while left:
+        for partition, messages in consumer.poll(_PAUSE_S, 10_000).messages.items():
+            found += [(partition.number, message.value) for message in messages]
+            if messages[-1].offset + 1 >= left.get(partition, 0):
+                left.pop(partition, None)
+    return sorted(found, key=lambda one: one[0])
+
+
+def wait_until(true: Callable[[], bool], what: str, tell: Callable[[], str] = str, pause_s: float = _PAUSE_S) -> None:
+    """Wait for something to become true; fail with its name, and with what `tell` says, when it does not."""
+    until = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < until, f"not within {PATIENCE_S:g} s: {what}\n{tell()}"
+        time.sleep(pause_s)
