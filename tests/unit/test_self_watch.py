@@ -15,8 +15,8 @@ from undertow.drift.segments import Group
 from undertow.drift.windows import Cells, ClosedWindow
 from undertow.pipelines.alert_settings import Health
 from undertow.pipelines.meter import Measures
-from undertow.pipelines.processor import Step
 from undertow.pipelines.self_watch import Facts, SelfWatch
+from undertow.pipelines.step import Step
 
 CATALOGUE = Catalogue()
 GROUPS = [Group("support", "prod"), Group("support", "prod", (("region", "eu"),))]
