@@ -11,7 +11,7 @@ EXTRA   := .venv-embeddings
 
 SEEDS ?= 3
 
-.PHONY: help demo test test-embeddings check bench faults scenarios scorecard setup clean FORCE
+.PHONY: help demo test test-embeddings test-go check bench faults scenarios scorecard setup env clean FORCE
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -20,11 +20,14 @@ help:  ## this list
 demo: setup  ## an incident in live traffic, its page and a report, in under a minute
 	$(BIN)/undertow demo
 
-test: check $(if $(CI),test-embeddings)  ## everything that must hold: the checks, then all tests
+test: check $(if $(CI),test-embeddings test-go)  ## everything that must hold: the checks, then all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-embeddings: $(EXTRA)/.installed  ## what needs PyTorch (7 GB), in a folder of its own; part of `make test` where CI is set
 	UNDERTOW_TEST_EXTRAS=1 $(EXTRA)/bin/python -m pytest tests/conformance/test_embedders.py
+
+test-go: setup  ## the driver of Grafana's ClickHouse data source asks every question of every board; part of `make test` where CI is set
+	UNDERTOW_TEST_GO=1 $(BIN)/python -m pytest tests/integration/test_grafana_driver.py
 
 check: setup  ## style, types, and which file may import which
 	$(BIN)/ruff check .
@@ -46,6 +49,10 @@ scorecard: setup  ## how good the detection is, beside what else there is: write
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.scorecard
 
 setup: $(VENV)/.installed  ## what the others need, in .venv; again only when it must be
+
+env:  ## a .env with random passwords for docker-compose.yml; an existing one stays
+	@if test -e .env; then echo ".env is there already"; \
+	else umask 077 && $(PYTHON) deploy/make_env.py > .env.new && mv .env.new .env; fi
 
 clean:  ## forget the setup
 	rm -rf $(VENV) $(EXTRA) build

@@ -56,7 +56,7 @@ class Level(msgspec.Struct, frozen=True):
     after: float | None
 
 
-class Version(msgspec.Struct, frozen=True):
+class Version(msgspec.Struct, frozen=True, order=True):
     """A value of something that defines behaviour (model, prompt, configuration) and when it was first seen."""
 
     dimension: str

@@ -42,6 +42,35 @@ def worker(config: Config = None) -> None:
 
 
 @roles.command()
+def detect(config: Config = None) -> None:
+    """Judge what the workers have counted: one of any number of processes that share the services."""
+    from undertow.pipelines.kafka.detecting import Detect
+
+    _run("detect", Detect, config)
+
+
+@roles.command()
+def pager(config: Config = None) -> None:
+    """Join verdicts into incidents and tell people: one process is active, others stand by."""
+    from undertow.pipelines.kafka.paging_role import PagerRole
+
+    _run("pager", PagerRole, config)
+
+
+@roles.command()
+def store(
+    config: Config = None,
+    migrate: Annotated[
+        bool, typer.Option("--migrate", help="First make the tables, or bring them to this version.")
+    ] = False,
+) -> None:
+    """Write the rows of the other roles from Kafka into ClickHouse; any number of processes share the work."""
+    from undertow.pipelines.kafka.storing import run_store
+
+    run_store(load(config), migrate=migrate)
+
+
+@roles.command()
 def send(
     files: Annotated[
         list[str], typer.Argument(help="Event files (JSON lines; gzip and zstd too), folders, patterns, or -.")

@@ -6,12 +6,12 @@ installation may be spread over several of these, and each verdict is the one th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
-from undertow.alerts.incident import Level
+from undertow.alerts.incident import Level, Version
 from undertow.drift.catalogue import Catalogue
 from undertow.drift.categories import Categories
 from undertow.drift.claims import Claims
@@ -19,10 +19,14 @@ from undertow.drift.findings import Findings, FindingsState
 from undertow.drift.monitor import Monitor, MonitorConfig
 from undertow.drift.segments import Group
 from undertow.drift.verdict import Series, Verdict
+from undertow.drift.versions import SeenVersion
 from undertow.drift.windows import ClosedWindow
 from undertow.pipelines.settings import Settings
 
-__all__ = ["Judging", "in_order", "monitor_config"]
+__all__ = ["Judging", "in_order", "monitor_config", "suspects"]
+
+_VERSION_SLACK = 3600.0  # seconds before and after the change interval in which a first-seen version is a suspect
+_Seen = TypeVar("_Seen", SeenVersion, Version)
 
 
 class Judging:
@@ -87,6 +91,23 @@ def in_order(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 def _order(verdict: Verdict) -> tuple[Series, str, float]:
     return verdict.series, verdict.opened, verdict.detected_at
+
+
+def suspects(
+    verdicts: Iterable[Verdict], first_seen: Callable[[str, str, float, float], Iterable[_Seen]]
+) -> list[_Seen]:
+    """Return the versions first seen around the changes of these verdicts, in order.
+
+    Parameters
+    ----------
+    first_seen
+        Called with service, environment and the times between which a version was first seen.
+    """
+    spans = {
+        (v.series.service, v.series.environment, v.changed_from - _VERSION_SLACK, v.changed_to + _VERSION_SLACK)
+        for v in verdicts
+    }
+    return sorted({version for span in sorted(spans) for version in first_seen(*span)})
 
 
 def monitor_config(settings: Settings) -> MonitorConfig:

@@ -19,15 +19,13 @@ from undertow.drift.prices import PriceTable
 from undertow.drift.verdict import Verdict
 from undertow.pipelines.counting import Counters, Counting, part, unkeyed
 from undertow.pipelines.evidence import Evidence
-from undertow.pipelines.judging import Judging
+from undertow.pipelines.judging import Judging, suspects
 from undertow.pipelines.pins import accepted_pin
 from undertow.pipelines.redaction import Redactor
 from undertow.pipelines.settings import Settings
 from undertow.pipelines.step import Step
 
 __all__ = ["Processor"]
-
-_VERSION_SLACK = 3600.0  # seconds before and after the change interval in which a first-seen version is a suspect
 
 
 class Processor:
@@ -183,9 +181,6 @@ class Processor:
 
     def _suspects(self, verdicts: Sequence[Verdict]) -> list[Version]:
         """Return the versions first seen around the changes of these verdicts and of the open incidents."""
-        spans = {
-            (v.series.service, v.series.environment, v.changed_from - _VERSION_SLACK, v.changed_to + _VERSION_SLACK)
-            for v in [*verdicts, *(v for incident in self.incidents.open for v in incident.verdicts)]
-        }
-        seen = {version for span in sorted(spans) for version in self.counting.versions.first_seen_between(*span)}
-        return [self.counting.shown(version) for version in sorted(seen)]
+        about = [*verdicts, *(v for incident in self.incidents.open for v in incident.verdicts)]
+        seen = suspects(about, self.counting.versions.first_seen_between)
+        return [self.counting.shown(version) for version in seen]

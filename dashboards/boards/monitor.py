@@ -93,6 +93,25 @@ _TOLD = (
     ),
 )
 
+_ROLES = (
+    _lines(
+        "Kafka: messages behind, by role",
+        "Messages of the partitions that are read, not counted yet.",
+        PromQL("sum by (role) (undertow_loop_lag)", "{{role}}"),
+    ),
+    _lines(
+        "Kafka: messages read a second, by role",
+        "Of a distributed installation; empty for `undertow run`.",
+        PromQL("sum by (role) (rate(undertow_loop_messages_total[$__rate_interval]))", "{{role}}"),
+    ),
+    _lines(
+        "Kafka: share of time by step",
+        "Of one process: polling, taking, producing, waiting for the broker's word.",
+        PromQL("sum by (role, step) (rate(undertow_loop_seconds_total[$__rate_interval]))", "{{role}} {{step}}"),
+        unit="percentunit",
+    ),
+)
+
 _STORE = (
     Panel(
         title="Dead letters by reason",
@@ -162,6 +181,7 @@ BOARD = Board(
         Row("Left out", _LEFT_OUT),
         Row("State", _STATE),
         Row("Told", _TOLD),
+        Row("Roles of a distributed installation", _ROLES),
         Row("Store", _STORE),
     ),
 )

@@ -18,9 +18,11 @@ from undertow.drift.catalogue import Catalogue
 from undertow.drift.categories import Categories, CategoriesState
 from undertow.drift.claims import Claims
 from undertow.drift.segments import Group
+from undertow.drift.verdict import Verdict
 from undertow.drift.windows import Cells, ClosedWindow, merge
 from undertow.pipelines import snapshot
 from undertow.pipelines.judging import Judging
+from undertow.pipelines.kafka.blocks import Blocks
 from undertow.pipelines.kafka.client import Message
 from undertow.pipelines.kafka.control import Claimed, record_of_claim
 from undertow.pipelines.kafka.errors import LostStateError
@@ -28,7 +30,9 @@ from undertow.pipelines.kafka.machine import Output, Saved, Send
 from undertow.pipelines.kafka.partials import Partial, decode, unpacked
 from undertow.pipelines.kafka.topics import Names
 from undertow.pipelines.kafka.verdict_messages import Judged, Levels, encode
+from undertow.pipelines.rows import verdict_columns
 from undertow.pipelines.settings import Settings
+from undertow.pipelines.window_rows import mix_columns, window_columns
 
 __all__ = ["SeriesPartition"]
 
@@ -109,8 +113,8 @@ class SeriesPartition:
     ----------
     number
         Of the partition.
-    sources
-        How many partitions of the events there are.
+    sources, rows
+        How many partitions the events and the rows have.
     saved
         The state to go on from; without one the log is read from `first`.
 
@@ -126,10 +130,11 @@ class SeriesPartition:
         names: Names,
         number: int,
         sources: int,
+        rows: int,
         saved: bytes | None = None,
         first: int = 0,
     ) -> None:
-        self._topics, self.number = names, number
+        self._topics, self.number, self._rows_partition = names, number, number % rows
         content = snapshot.decode(saved, self._name) if saved else None
         self._state = _read(content, number, sources, first)
         self._windows = {float(start): _window(kept) for start, kept in self._state.windows.items()}
@@ -139,6 +144,7 @@ class SeriesPartition:
         claims = Claims(settings.kafka.series_partitions, number)
         numbered = (self._numbers.groups, catalogue, self._categories)
         self._judging = Judging(settings, *numbered, content, claims)
+        self._blocks = Blocks(settings.kafka.max_message_bytes)
         self._levels_s = settings.alerts.hold_s + _LEVELS_S
 
     @property
@@ -260,6 +266,19 @@ class SeriesPartition:
         self._state.previous, self._state.versions = window.start, []
         for message in encode(judged):
             yield Send(self._topics.verdicts, 0, None, message)
+        yield from self._rows(window, verdicts)
+
+    def _rows(self, window: ClosedWindow, verdicts: Sequence[Verdict]) -> Iterator[Output]:
+        groups, catalogue = self._numbers.groups, self._numbers.catalogue
+        tables = {
+            "windows": window_columns([window], groups, catalogue),
+            "mixes": mix_columns([window], groups, catalogue, self._categories),
+            "verdicts": verdict_columns(verdicts),
+        }
+        for table, columns in tables.items():
+            self._blocks.insert(table, columns, f"{self._name}:{window.start!r}:{table}")
+        for block in self._blocks.drain():
+            yield Send(self._topics.rows, self._rows_partition, None, block.content, block.headers)
 
     def _levels(self) -> Iterator[Levels]:
         about = {(one.service, one.environment, one.since) for one in self._state.recent}

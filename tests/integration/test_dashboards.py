@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -63,7 +63,7 @@ def choices(board: Board, incident: str) -> list[dict[str, tuple[str, ...]]]:
     return [{"service": ALL, "environment": ALL}, {"service": (SERVICE, "it's"), "environment": ("prod",)}]
 
 
-def ask(store: Store, question: Sql, values: dict[str, tuple[str, ...]]) -> Asked:
+def ask(store: Store, question: Sql, values: Mapping[str, tuple[str, ...]]) -> Asked:
     shown = Shown(START, time.time() + 3600, 60, values)  # the dead letters have the wall clock's time
     assert store.engine is not None
     answer = store.engine.answer(Statement(expanded(question.text, shown), format="JSONCompact"))
@@ -123,7 +123,7 @@ def board(uid: str) -> Board:
     return next(board for board in BOARDS if board.uid == uid)
 
 
-def asked(store: Store, uid: str, title: str, values: dict[str, tuple[str, ...]]) -> Asked:
+def asked(store: Store, uid: str, title: str, values: Mapping[str, tuple[str, ...]]) -> Asked:
     (question,) = next(panel for panel in board(uid).panels if panel.title == title).questions
     assert isinstance(question, Sql)
     return ask(store, question, values)

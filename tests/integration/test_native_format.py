@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
+from ports import port_of
 
 from undertow.pipelines import settings
 from undertow.pipelines.clickhouse import Store
@@ -26,9 +28,9 @@ TYPES = {  # of each an expression that is another value in each row n
     "IPv6": "toIPv6('::1')",
     "Enum": "CAST(n % 2, 'Enum8(\\'it, (or) not\\' = 0, \\'b\\' = 1)')",
     "Nothing": "NULL",
-    "Nullable(String)": "if(n = 1, NULL, toString(n))",
+    "Nullable(String)": "nullIf(toString(n), '1')",
     "LowCardinality": "toLowCardinality(toString(n))",
-    "LowCardinality(Nullable)": "toLowCardinality(if(n = 1, NULL, toString(n)))",
+    "LowCardinality(Nullable)": "toLowCardinality(nullIf(toString(n), '1'))",
     "Array": "range(n)",
     "Array of nothing": "CAST([], 'Array(LowCardinality(String))')",
     "Array(Array)": "arrayMap(i -> range(i), range(n))",
@@ -95,3 +97,22 @@ def test_the_schema_has_no_type_that_cannot_be_sent(engine: Engine) -> None:
     tables = ("interactions", "windows", "mixes", "spend", "verdicts", "incidents", "dead_letters", "versions")
     for table in tables:
         assert for_revision(engine.answer(Statement(f"SELECT * FROM {table}", format="Native")).body, LAYOUT_BYTES)  # noqa: S608
+
+
+def test_the_port_answers_the_first_question_of_the_go_driver(engine: Engine) -> None:
+    """The request as clickhouse-go 2.43 sends it for Grafana's data source."""
+    stated = {"client_protocol_version": "54460", "database": "undertow", "default_format": "Native"}
+    stated |= {"max_execution_time": "65"}  # from the deadline of the panel
+    with port_of(engine) as port:
+        answer = httpx.post(
+            port.url,
+            params=stated,
+            content="SELECT displayName(), version(), revision(), timezone()",
+            headers={"Accept-Encoding": "gzip", "User-Agent": "clickhouse-go/2.43.0"},
+            auth=("default", ""),
+        )
+        refused = httpx.post(port.url, params=stated, content="SELECT 'a'::Dynamic AS d")
+    assert "content-encoding" not in answer.headers  # it accepts gzip, and does not ask for it
+    assert answer.content.startswith(BLOCK_INFO + b"\x04\x01\x0ddisplayName()\x06String\x00")
+    assert b"\x0arevision()\x06UInt32\x00" in answer.content
+    assert (refused.headers["x-clickhouse-exception-code"], "type Dynamic" in refused.text) == ("48", True)

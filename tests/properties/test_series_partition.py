@@ -207,7 +207,7 @@ class Cluster:
     def _machine(self, number: int) -> SeriesPartition:
         saved = self._saved.get(number)
         content = saved.content if saved else None
-        machine = SeriesPartition(self._settings, NAMES, number, self._spread.sources, content)
+        machine = SeriesPartition(self._settings, NAMES, number, self._spread.sources, 3, content)
         if saved is None:
             machine._judging.monitor.pinned.pin(PIN)
         assert machine.rewind == (saved.position if saved else 0)

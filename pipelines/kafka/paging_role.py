@@ -1,0 +1,139 @@
+"""`undertow pager`: joins verdicts into incidents and tells people; one process is active, others stand by.
+
+Active is whose partition of the verdicts it is; others follow the log of incidents and are ready. A change is told
+when it has come back from the log, and only while the lease holds.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+from prometheus_client import Gauge
+
+from undertow.pipelines import paging
+from undertow.pipelines.kafka.client import Client, Message
+from undertow.pipelines.kafka.incident_log import Lease as Sign
+from undertow.pipelines.kafka.incident_log import Planned, Record, key_of, read, value_of
+from undertow.pipelines.kafka.lease import Lease
+from undertow.pipelines.kafka.loop_meter import LoopMeter
+from undertow.pipelines.kafka.machine import Machine, Place, Send, View
+from undertow.pipelines.kafka.pager_partition import PagerPartition
+from undertow.pipelines.kafka.telling import Book, Telling
+from undertow.pipelines.kafka.topics import Names, TopicFacts
+from undertow.pipelines.settings import Settings
+
+__all__ = ["PagerRole"]
+
+_FORGET_S = 3600.0  # between two looks for what may be forgotten
+
+
+class PagerRole:
+    """The role: the one partition of verdicts, and what is told of it."""
+
+    name = "pager"
+
+    def __init__(self, settings: Settings, topics: Mapping[str, TopicFacts], client: Client, meter: LoopMeter) -> None:
+        self._settings, self._names = settings, Names.of(settings.kafka)
+        self.topic = self._names.verdicts
+        self.beside: Sequence[str] = [self._names.incidents]
+        self._rows = topics[self._names.rows].partitions
+        signed = paging.addresses(settings)
+        self._channels = paging.channels(settings, sys.stderr, signed)
+        self._book = Book()
+        self._telling: Telling | None = None
+        self._lease: Lease | None = None
+        self._machine: Machine | None = None
+        self._forgot_at = time.monotonic()
+        self._gauges = _Gauges(meter)
+        with ExitStack() as opened:
+            self._watchdog = opened.enter_context(paging.watchdog(settings, self._channels))
+            self._opened = opened.pop_all()
+
+    def machine(self, place: Place) -> PagerPartition:
+        """Return the machine of the partition; from now on we say that it is ours."""
+        self._stop_telling()
+        kafka = self._settings.kafka
+        machine = PagerPartition(
+            self._settings, self._names, kafka.series_partitions, self._rows, place.saved, place.first
+        )
+        self._machine, self._lease = machine, Lease(uuid.uuid4().hex, kafka.session_s)
+        return machine
+
+    def hear(self, topic: str, messages: Sequence[Message]) -> None:
+        """Follow what is to be told, what has been told, and who tells it."""
+        for message in messages:
+            record = read(message.key, message.value)
+            if isinstance(record, Sign):
+                if self._lease is not None:
+                    self._lease.hear(record)
+            elif record is not None:
+                self._book.take(record)
+                if isinstance(record, Planned) and self._telling is not None:
+                    self._telling.tell([record.change])
+
+    def meanwhile(self, view: View) -> list[Send]:
+        """Return signs of life and what was told; begin to tell when we may, stop when the partition is gone."""
+        if self._machine is None or self._machine not in view.machines.values():
+            return self._stop_telling()
+        self._watchdog.beat()
+        return [*self._signs(), *self._finished(), *self._forgotten()]
+
+    def close(self) -> None:
+        """Stop telling."""
+        self._stop_telling()
+        self._opened.close()
+
+    def _signs(self) -> list[Send]:
+        if self._lease is None:
+            return []
+        if self._lease.holds and self._telling is None:
+            self._telling = Telling(self._settings, self._channels, self._lease, self._book)
+        sign = self._lease.sign()
+        return [] if sign is None else [self._send(sign)]
+
+    def _finished(self) -> list[Send]:
+        if self._telling is None:
+            return []
+        self._gauges.show(self._telling)
+        return self._told(self._telling)
+
+    def _told(self, telling: Telling) -> list[Send]:
+        return [self._send(one) for one in telling.finished()]
+
+    def _forgotten(self) -> list[Send]:
+        """Delete what is too old to be told, now and then."""
+        if time.monotonic() - self._forgot_at < _FORGET_S:
+            return []
+        self._forgot_at = time.monotonic()
+        return [Send(self._names.incidents, 0, key, None) for key in self._book.forget()]
+
+    def _send(self, record: Record) -> Send:
+        return Send(self._names.incidents, 0, key_of(record), value_of(record))
+
+    def _stop_telling(self) -> list[Send]:
+        """Stop, and return what was told until then: that is so, whoever tells from now on."""
+        telling, self._telling = self._telling, None
+        self._machine = self._lease = None
+        if telling is None:
+            return []
+        telling.close()
+        return self._told(telling)
+
+
+class _Gauges:
+    """What is waiting, as metrics."""
+
+    def __init__(self, meter: LoopMeter) -> None:
+        self._undelivered = Gauge("undertow_undelivered", "Pages that wait for a channel", registry=meter.registry)
+        self._age = Gauge("undertow_undelivered_seconds", "Age of the oldest of them", registry=meter.registry)
+        self._refused = Gauge("undertow_refused_deliveries", "Refused by a channel", registry=meter.registry)
+
+    def show(self, telling: Telling) -> None:
+        counts = telling.counts()
+        self._undelivered.set(counts.pending)
+        self._age.set(counts.oldest_age_s)
+        self._refused.set(counts.refused)

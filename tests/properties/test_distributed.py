@@ -1,0 +1,225 @@
+"""All roles on a broker in memory: the verdicts of one process, and every page, whoever dies when."""
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import pytest
+from memory_kafka import MemoryKafka
+
+from undertow.alerts.channel import Delivery, Outcome
+from undertow.alerts.incident import Change, ChangeKind
+from undertow.drift.interaction import Interaction
+from undertow.drift.prices import PriceTable
+from undertow.drift.verdict import Verdict
+from undertow.pipelines import paging
+from undertow.pipelines.judging import in_order
+from undertow.pipelines.kafka.detecting import Detect
+from undertow.pipelines.kafka.incident_log import Planned, read
+from undertow.pipelines.kafka.loop import Loop
+from undertow.pipelines.kafka.loop_meter import LoopMeter
+from undertow.pipelines.kafka.paging_role import PagerRole
+from undertow.pipelines.kafka.running import Build
+from undertow.pipelines.kafka.source_partition import TICK
+from undertow.pipelines.kafka.states import States
+from undertow.pipelines.kafka.topics import Names, TopicFacts
+from undertow.pipelines.kafka.verdict_messages import decode
+from undertow.pipelines.kafka.worker import Worker
+from undertow.pipelines.processor import Processor
+from undertow.pipelines.settings import Budget, Detection, Embeddings, Ingest, Kafka, Settings
+from undertow.pipelines.wire.native import NativeDecoder
+
+START = 1_728_000_000.0
+WINDOW_S = 60.0
+EVENTS = 3_000
+NAMES = Names.of(Kafka())
+TOPICS = {NAMES.events: 3, NAMES.partials: 2, NAMES.rows: 3, NAMES.dead: 3, NAMES.state: 3} | dict.fromkeys(
+    (NAMES.verdicts, NAMES.control, NAMES.incidents), 1
+)
+ROLES: dict[str, Build] = {"worker": Worker, "detect": Detect, "pager": PagerRole}
+
+
+def settings_in(folder: Path) -> Settings:
+    return Settings(
+        data=str(folder),
+        ingest=Ingest(window_s=WINDOW_S, allowed_lateness_s=30.0, dedup_horizon_s=120.0),
+        detection=Detection(dimensions=("region",), min_events=100, strict_events=40),
+        budget=Budget(false_pages_per_week=300.0),
+        embeddings=Embeddings(source="off"),
+        kafka=Kafka(series_partitions=TOPICS[NAMES.partials], commit_s=0.001),
+    )
+
+
+@cache
+def stream() -> list[bytes]:
+    """Two services, one of which refuses for an hour."""
+    rng = random.Random(5)
+    return [msgspec.json.encode(event(rng, number)) for number in range(EVENTS)]
+
+
+def event(rng: random.Random, number: int) -> Interaction:
+    service, bad = rng.choice(["bank", "chat"]), 1_500 < number < 2_200
+    return Interaction(
+        id=str(number),
+        time=START + number * 5.0,
+        service=service,
+        task=f"t{number // 4}",
+        attributes={"region": rng.choice(["eu", "us"])},
+        refused=rng.random() < (0.7 if bad and service == "bank" else 0.04),
+        latency=rng.lognormvariate(0.0, 0.4),
+        http_status=200,
+        finish_reason=rng.choice(["stop", "length"]),
+    )
+
+
+@cache
+def alone() -> list[bytes]:
+    processor, decoder = Processor(settings_in(Path("none")), PriceTable()), NativeDecoder()
+    events = [decoder(content) for content in stream()]
+    found = [processor.step([one for one in events if isinstance(one, Interaction)], [0] * EVENTS)]
+    found.append(processor.tick(END))
+    return [msgspec.msgpack.encode(verdict) for step in found for verdict in step.verdicts]
+
+
+END = START + EVENTS * 5.0 + 4_000.0
+
+
+class Told:
+    """A channel that notes what it is told."""
+
+    name = "told"
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+
+    def send(self, change: Change) -> Delivery:
+        self.changes.append(change)
+        return Delivery(Outcome.DELIVERED)
+
+
+class Run:
+    """One process of each role; any of them may die, with what it had not flushed."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+        self.kafka, self.told, self._rng = MemoryKafka(TOPICS), Told(), random.Random(seed)
+        self._settings = settings_in(folder)
+        monkeypatch.setattr(paging, "channels", lambda *_: {"told": self.told})
+        self._processes = dict(self._started(name) for name in ROLES)
+
+    def write(self, messages: Sequence[bytes]) -> None:
+        for content in messages:
+            partition = int(msgspec.json.decode(content)["task"][1:]) % TOPICS[NAMES.events]
+            self.kafka.append(NAMES.events, partition, content, None, ())
+
+    def end(self) -> None:
+        """Say in every partition that it is late."""
+        for number in range(TOPICS[NAMES.events]):
+            self.kafka.append(NAMES.events, number, b"%f" % END, None, [(TICK, b"")])
+
+    def step(self) -> None:
+        for loop, _ in list(self._processes.values()):
+            loop.step()
+
+    def kill(self, name: str) -> None:
+        """End a process as a crash would: some of what it sent last is in the log, some is not."""
+        loop, role = self._processes.pop(name)
+        loop._producer.write(self._rng.randrange(6))  # type: ignore[attr-defined]
+        if isinstance(role, PagerRole) and role._telling is not None:
+            role._telling.close()
+            role._telling.finished()  # was told, and nobody knows
+        loop._consumer.close()
+        self._processes[name] = self._started(name)[1]
+
+    def _started(self, name: str) -> tuple[str, tuple[Loop, object]]:
+        meter = LoopMeter(name)
+        facts = {topic: TopicFacts(count, 1, {}) for topic, count in TOPICS.items()}
+        role = ROLES[name](self._settings, facts, self.kafka, meter)
+        states = States(self.kafka, NAMES.state, TOPICS[NAMES.state], name, 8_388_608)
+        return name, (Loop(self._settings.kafka, role, self.kafka, TOPICS[role.topic], states, meter), role)
+
+    def close(self) -> None:
+        for _, role in self._processes.values():
+            role.close()  # type: ignore[attr-defined]
+
+    def judged(self) -> dict[tuple[int, float], bytes]:
+        found: dict[tuple[int, float], bytes] = {}
+        for _, message in self.kafka.values(NAMES.verdicts):
+            judged = decode(message.value or b"")
+            key = judged.partition, judged.start
+            assert found.setdefault(key, message.value or b"") == message.value, "a repeat differs from what was said"
+        return found
+
+    def verdicts(self) -> list[bytes]:
+        windows: dict[float, list[Verdict]] = {}
+        for (_, start), content in self.judged().items():
+            windows.setdefault(start, []).extend(decode(content).verdicts)
+        return [msgspec.msgpack.encode(v) for start in sorted(windows) for v in in_order(windows[start])]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    run = Run(tmp_path, monkeypatch, seed=3)
+    yield run
+    run.close()
+
+
+def finish(run: Run) -> None:
+    """Go on until everything has been judged and told."""
+    run.end()
+    until, quiet = time.monotonic() + 60.0, 0
+    while quiet < 20 and time.monotonic() < until:
+        before = sum(map(len, run.kafka.logs.values())), len(run.told.changes)
+        run.step()
+        time.sleep(0.005)
+        same = before[1] == len(run.told.changes) and not _moved(run, before[0])
+        quiet = quiet + 1 if same else 0
+
+
+def _moved(run: Run, before: int) -> bool:
+    """Return whether the log has grown by more than signs of life."""
+    return sum(map(len, run.kafka.logs.values())) > before + 1
+
+
+def test_three_roles_say_what_one_process_says_and_tell_it(run: Run) -> None:
+    for at in range(0, EVENTS, 250):
+        run.write(stream()[at : at + 250])
+        run.step()
+    finish(run)
+    assert run.verdicts() == alone()
+    kinds = [change.kind for change in run.told.changes]
+    assert kinds.count(ChangeKind.TRIGGER) >= 1
+    assert in_turn(run.told.changes)
+
+
+def test_whoever_dies_nothing_is_said_otherwise_and_every_page_is_told(run: Run) -> None:
+    rng = random.Random(8)
+    for at in range(0, EVENTS, 125):
+        run.write(stream()[at : at + 125])
+        for _ in range(rng.randrange(1, 4)):
+            run.step()
+        if rng.random() < 0.6:
+            run.kill(rng.choice(list(ROLES)))
+    finish(run)
+    assert run.verdicts() == alone()
+    pages = {one.id for one in planned_changes(run) if not one.silent and one.kind is not ChangeKind.UPDATE}
+    assert {change.id for change in run.told.changes} >= pages
+    assert in_turn(run.told.changes)
+
+
+def planned_changes(run: Run) -> list[Change]:
+    records = [read(message.key, message.value) for _, message in run.kafka.values(NAMES.incidents)]
+    return [record.change for record in records if isinstance(record, Planned)]
+
+
+def in_turn(changes: Sequence[Change]) -> bool:
+    """Return whether no incident was opened again after it was over, unless told that it is over once more."""
+    over: set[str] = set()
+    for change in changes:
+        if change.kind is ChangeKind.RESOLVE:
+            over.add(change.incident.id)
+        elif change.incident.id in over:
+            return False
+    return bool(changes)
