@@ -39,9 +39,17 @@ RATE_PER_S = 2_000.0  # of event time: with 20 events a window and partition, wi
 
 
 def _settings(address: str, events: str, client: str) -> Settings:
-    kafka = {"servers": (address,), "events": events, "prefix": f"b{uuid.uuid4().hex[:8]}", "client": client}
-    kafka |= {"event_partitions": PARTITIONS, "replication": 1, "user_key": "secret", "session_s": 60.0}
-    return Settings(kafka=Kafka(**kafka), embeddings=Embeddings(source="off"))  # type: ignore[arg-type]
+    kafka = Kafka(
+        servers=(address,),
+        events=events,
+        prefix=f"b{uuid.uuid4().hex[:8]}",
+        client=client,  # type: ignore[arg-type]
+        event_partitions=PARTITIONS,
+        replication=1,
+        user_key="secret",
+        session_s=60.0,
+    )
+    return Settings(kafka=kafka, embeddings=Embeddings(source="off"))
 
 
 def _read(client: Client, topic: str, count: int) -> None:
