@@ -16,6 +16,7 @@ from undertow.pipelines.kafka.client import Client, Consumer, Message, Partition
 from undertow.pipelines.kafka.errors import KafkaError, LostStateError
 from undertow.pipelines.kafka.loop_meter import LoopMeter
 from undertow.pipelines.kafka.machine import Machine, Output, Place, Role, Saved, View
+from undertow.pipelines.kafka.reading import to_end
 from undertow.pipelines.kafka.states import SLOTS, States
 from undertow.pipelines.kafka.watchdog import Watchdog
 from undertow.pipelines.settings import Kafka
@@ -82,7 +83,8 @@ class Loop:
             self._beside: Consumer | None = None
             if role.beside:
                 self._beside = opened.enter_context(closing(client.consumer(role.beside)))
-                self._hear_all(self._beside)
+                for partition, messages in to_end(self._beside):
+                    role.hear(partition.topic, messages)
             group = f"{settings.prefix}-{role.name}"
             self._consumer: Consumer = opened.enter_context(closing(client.consumer([role.topic], group)))
             self._opened = opened.pop_all()
@@ -102,7 +104,8 @@ class Loop:
         self._let_go(polled.revoked)
         self._begin(polled.assigned)
         if self._beside is not None:
-            self._hear(self._beside, 0.0)
+            for one, messages in self._beside.poll(0.0, BATCH).messages.items():
+                self._role.hear(one.topic, messages)
         self._take(polled.messages)
         self._survey()
         self._send_all(self._role.meanwhile(self._view()))
@@ -173,26 +176,6 @@ class Loop:
             self._producer.send(one.topic, one.value, one.key, one.partition, one.headers)
             self._meter.outputs.inc()
         self._held[partition] = held._replace(slot=(held.slot + 1) % SLOTS)
-
-    def _hear(self, beside: Consumer, wait_s: float) -> None:
-        polled = beside.poll(wait_s, BATCH)
-        for partition, messages in polled.messages.items():
-            self._role.hear(partition.topic, messages)
-
-    def _hear_all(self, beside: Consumer) -> None:
-        """Read the topics beside to their present end before any machine starts."""
-        partitions: list[Partition] = []
-        while not partitions:
-            partitions = beside.poll(POLL_S, 1).assigned
-        bounds = beside.bounds(partitions)
-        for partition, (first, _) in bounds.items():
-            beside.seek(partition, first)
-        left = {partition: end for partition, (first, end) in bounds.items() if end > first}
-        while left:
-            for partition, messages in beside.poll(POLL_S, BATCH).messages.items():
-                self._role.hear(partition.topic, messages)
-                if messages[-1].offset + 1 >= left.get(partition, 0):
-                    left.pop(partition, None)
 
     # -- making it durable --------------------------------------------------------------------------------------------
 
