@@ -8,6 +8,7 @@ the process; the next one reads again what was not committed, and makes the same
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import NamedTuple
@@ -66,10 +67,11 @@ class Loop:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._role, self._states, self._clock = role, states, clock
-        self._commit_s = settings.commit_s
+        self._commit_s, self._watchdog_s = settings.commit_s, settings.watchdog_s
         self._meter = meter or LoopMeter(role.name)
         self._all = [Partition(role.topic, number) for number in range(partitions)]
-        self._watchdog = Watchdog(settings.watchdog_s)
+        self._watchdog = Watchdog()  # of this process, or of the group where it has no partition
+        self._watchdogs: dict[Partition, Watchdog] = defaultdict(Watchdog)
         self._held: dict[Partition, _Held] = {}
         self._read: dict[Partition, int] = {}  # offset of the last message that came
         self._committed: dict[Partition, int] = {}
@@ -110,7 +112,7 @@ class Loop:
         self._survey()
         self._send_all(self._role.meanwhile(self._view()))
         self._hold_back()
-        if self._clock() - self._settled >= self._commit_s:
+        if self._due(self._settled, self._commit_s):
             self._settle()
         if polled.messages:
             self._pace(sum(map(len, polled.messages.values())), time.perf_counter() - start)
@@ -124,7 +126,7 @@ class Loop:
 
     def _let_go(self, revoked: Iterable[Partition]) -> None:
         for partition in revoked:
-            for known in (self._held, self._read, self._committed, self._ends):
+            for known in (self._held, self._read, self._committed, self._ends, self._watchdogs):
                 known.pop(partition, None)
             self._paused.discard(partition)
 
@@ -215,7 +217,7 @@ class Loop:
 
     def _survey(self) -> None:
         """Ask now and then where the log ends; see how far behind we are, and whether we get on."""
-        if self._clock() - self._asked < SURVEY_S:
+        if not self._due(self._asked, SURVEY_S):
             return
         if self._held:
             self._ends = {partition: end for partition, (_, end) in self._consumer.bounds(list(self._held)).items()}
@@ -223,13 +225,27 @@ class Loop:
         behind = {one: max(self._ends[one] - held.machine.position, 0) for one, held in self._held.items()}
         self._meter.assigned.set(len(self._held))
         self._meter.lag({partition.number: messages for partition, messages in behind.items()})
-        free = {one: messages for one, messages in behind.items() if messages and not self._held[one].machine.full}
-        progress = (*sorted((one, held.machine.position) for one, held in self._held.items()), *self._read.items())
         if self._held:
-            waiting = ", ".join(f"{one.topic}/{one.number} is {count} messages behind" for one, count in free.items())
-            self._watchdog.look(self._asked, progress, waiting)
+            self._look_at_ours(behind)
         else:
             self._look_at_the_group()
+
+    def _due(self, since: float, period: float) -> bool:
+        """Return whether so many seconds have passed; a clock that was set back does not stop everything."""
+        return not 0.0 <= self._clock() - since < period
+
+    def _look_at_ours(self, behind: Mapping[Partition, int]) -> None:
+        """Something of ours must get on, and each partition in time, since the others may be read before it."""
+        places = {one: (held.machine.position, self._read.get(one)) for one, held in self._held.items()}
+        waiting = {
+            one: f"{one.topic}/{one.number} is {messages} messages behind"
+            for one, messages in behind.items()
+            if messages and not self._held[one].machine.full
+        }
+        self._watchdog.look(self._asked, self._watchdog_s, tuple(places.items()), ", ".join(waiting.values()))
+        for one, place in places.items():
+            limit_s = self._watchdog_s * len(places)
+            self._watchdogs[one].look(self._asked, limit_s, place, waiting.get(one, ""))
 
     def _look_at_the_group(self) -> None:
         """Without partitions of our own: somebody must get on, or the group is stuck and we with it."""
@@ -239,7 +255,7 @@ class Loop:
             max(end - max(places[one], first), 0) for one, (first, end) in self._consumer.bounds(self._all).items()
         )
         waiting = f"no partition is ours and the group is {behind} messages behind" if behind else ""
-        self._watchdog.look(self._asked, tuple(sorted(places.items())), waiting)
+        self._watchdog.look(self._asked, self._watchdog_s, tuple(sorted(places.items())), waiting)
 
 
 def _check(partition: Partition, rewind: int, first: int, end: int) -> None:
