@@ -51,7 +51,8 @@ scorecard: setup  ## how good the detection is, beside what else there is: write
 setup: $(VENV)/.installed  ## what the others need, in .venv; again only when it must be
 
 env:  ## a .env with random passwords for docker-compose.yml; an existing one stays
-	@test -e .env && echo ".env is there already" || $(PYTHON) deploy/make_env.py > .env
+	@if test -e .env; then echo ".env is there already"; \
+	else umask 077 && $(PYTHON) deploy/make_env.py > .env.new && mv .env.new .env; fi
 
 clean:  ## forget the setup
 	rm -rf $(VENV) $(EXTRA) build

@@ -58,7 +58,7 @@ class Reminder(Channel, Protocol):
 
 
 class Announcement(msgspec.Struct, frozen=True):
-    """A version seen for the first time: news for a timeline, and nobody's page."""
+    """A version seen for the first time, or its card: news for a timeline, and nobody's page."""
 
     id: str
     version: Version
@@ -69,12 +69,14 @@ class Announcer(Channel, Protocol):
     """A channel that has a place for changes which wake nobody."""
 
     def announce(self, announcement: Announcement) -> Delivery:
-        """Make one attempt to tell about a first-seen version."""
+        """Make one attempt to tell about a first-seen version, or what its card says."""
         ...
 
 
 def announcement(version: Version) -> Announcement:
     """Return the announcement of a version, under the same id however often and whenever it is made.
+
+    That it is there and what its card says are two.
 
     Examples
     --------
@@ -82,4 +84,5 @@ def announcement(version: Version) -> Announcement:
     'v48'
     """
     named = (version.service, version.environment, version.dimension, version.value)
-    return Announcement("version." + xxhash.xxh3_64_hexdigest("\x1f".join(named).encode()), version)
+    what = "card." if version.card else "version."
+    return Announcement(what + xxhash.xxh3_64_hexdigest("\x1f".join(named).encode()), version)

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from undertow.drift.cards import Card
 from undertow.drift.causes import Explanation
-from undertow.drift.newcomers import Card
 from undertow.drift.phrases import Phrase
 from undertow.drift.showcase import Showcase
 from undertow.drift.verdict import Series, Verdict
@@ -65,6 +65,7 @@ class Version(msgspec.Struct, frozen=True, order=True):
     service: str
     environment: str = ""
     declared: str = ""  # the description, when somebody declared the change
+    card: tuple[str, ...] = ()  # what differs on it, once that is known
 
 
 class Account(msgspec.Struct, frozen=True):

@@ -222,10 +222,10 @@ class Incidents:
         entry.completed, incident = True, entry.incident
         if context is None:
             return []
-        parted = self._part(entry, context, Sightings(context.versions), at)
+        if joined := self._part(entry, Sightings(context.versions), at):
+            return [change for one in [*joined, entry] for change in self._tell(one, context, at)]
         explained = _refresh(incident, context, self._outputs_moved(incident))
-        told = explained or parted
-        return [tell(incident, ChangeKind.UPDATE, at, silent=bool(incident.summary))] if told else []
+        return [tell(incident, ChangeKind.UPDATE, at, silent=bool(incident.summary))] if explained else []
 
     def _take(self, group: Iterable[Verdict], context: Context, at: float) -> list[Change]:
         touched: dict[str, Open] = {}
@@ -237,8 +237,8 @@ class Incidents:
                 self._open(verdict, verdict.detected_at)
             concerned = self._concerned(verdict, sightings)
             touched |= {entry.incident.id: entry for entry in concerned if absorb(entry, verdict)}
-        for entry in touched.values():
-            self._part(entry, context, sightings, at)
+        joined = {into.incident.id: into for entry in touched.values() for into in self._part(entry, sightings, at)}
+        for entry in (joined | touched).values():
             changes += self._tell(entry, context, at)
         return changes
 
@@ -248,33 +248,25 @@ class Incidents:
         closest = self._closest(verdict, sightings)
         return [] if closest is None else [closest]
 
-    def _closest(self, verdict: Verdict, sightings: Sightings) -> Open | None:
+    def _closest(self, verdict: Verdict, sightings: Sightings, but: Open | None = None) -> Open | None:
         close = [
             (closeness, entry.incident.opened_at, entry.incident.id)
             for entry in self._state.open.values()
-            if (closeness := sightings.closeness(entry, verdict, self._config.join_s)) is not None
+            if entry is not but and (closeness := sightings.closeness(entry, verdict, self._config.join_s)) is not None
         ]
         return self._state.open[min(close)[2]] if close else None
 
     def _beside(self, series: Series) -> list[Open]:
         return [entry for entry in self._state.open.values() if is_in(entry, series)]
 
-    def _part(self, entry: Open, context: Context, sightings: Sightings, at: float) -> bool:
-        """Let services leave which, as is known by now, changed for another reason; return whether one did."""
-        groups = strangers(entry, sightings)
-        for leaving in groups:
+    def _part(self, entry: Open, sightings: Sightings, at: float) -> list[Open]:
+        """Let services leave which, as is known by now, changed for another reason; return what they have joined."""
+        joined = []
+        for leaving in strangers(entry, sightings):
             first = min((verdict for verdict in leaving if verdict.kind == "page"), key=_order)
-            into = self._closest_but(entry, first, sightings) or self._open(first, at)
-            release(entry, leaving, into)
-            self._refresh(into.incident, context)
-        return bool(groups)
-
-    def _closest_but(self, entry: Open, verdict: Verdict, sightings: Sightings) -> Open | None:
-        """Return the closest incident to a verdict that leaves an open one."""
-        del self._state.open[entry.incident.id]
-        closest = self._closest(verdict, sightings)
-        self._state.open[entry.incident.id] = entry
-        return closest
+            joined.append(self._closest(first, sightings, but=entry) or self._open(first, at))
+            release(entry, leaving, joined[-1])
+        return joined
 
     def _open(self, verdict: Verdict, at: float) -> Open:
         incident = Incident(

@@ -146,8 +146,10 @@ def release(entry: Open, leaving: list[Verdict], into: Open) -> None:
     incident, joined = entry.incident, into.incident
     gone = {verdict.id for verdict in leaving}
     incident.verdicts = [verdict for verdict in incident.verdicts if verdict.id not in gone]
-    joined.verdicts += leaving
-    joined.recovered += [key for key in incident.recovered if key in gone]
+    for verdict in leaving:
+        absorb(into, verdict)
+    taken = {verdict.id for verdict in joined.verdicts}
+    joined.recovered += [key for key in incident.recovered if key in gone & taken]
     incident.recovered = [key for key in incident.recovered if key not in gone]
     into.ids = list(dict.fromkeys([*into.ids, *entry.ids]))  # a recovery may name a verdict that was replaced
     joined.parted_from = joined.parted_from or incident.id

@@ -60,8 +60,8 @@ def harmful(verdict: Verdict) -> bool:
 def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """Return one verdict per metric, the best first.
 
-    Harm comes before gain, a metric before its own tails, what can be put in a number or a name before a direction of
-    embeddings, then evidence above the threshold, then breadth.
+    What can be put in a number or a name comes before a direction of embeddings, harm before gain, a metric before its
+    own tails, then evidence above the threshold, then breadth.
     The whole of the service speaks for its metric when the change is there; a slice does when its effect is
     `SLICE_ADVANTAGE` times larger, since the aggregate then only shows the slice diluted. Of several services the one
     with the clearest evidence speaks.
@@ -77,7 +77,7 @@ def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
         tail = metric != parent_of(metric) and (parent_of(metric), hurts) in told
         known = described(metric)
         vague = known is not None and known.family is Family.VECTOR
-        return (not hurts, tail, vague, verdict.threshold - verdict.statistic, len(verdict.series.segment), verdict.id)
+        return (vague, not hurts, tail, verdict.threshold - verdict.statistic, len(verdict.series.segment), verdict.id)
 
     return sorted(chosen, key=order)
 

@@ -6,21 +6,22 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from undertow.alerts.cards import version_card
 from undertow.alerts.formats import duration, format_move, title, utc
 from undertow.alerts.incident import Account, Incident
 from undertow.alerts.ranking import lead
 from undertow.drift.averages import Shift, shown
 from undertow.drift.carriers import Carriers
-from undertow.drift.causes import Cause, Explanation
+from undertow.drift.causes import Cause, Explanation, Growth
+from undertow.drift.clusters import NEW
 from undertow.drift.exemplars import Exemplar
 from undertow.drift.metrics import Family, Metric, parent_of, resolve
-from undertow.drift.newcomers import Card
 from undertow.drift.phrases import Phrase
 from undertow.drift.verdict import Verdict
 
-__all__ = ["cause_dicts", "explained", "moved_text", "phrase_texts", "place_text", "version_card"]
+__all__ = ["cause_dicts", "explained", "moved_text", "phrase_texts", "place_text"]
 
-_CARD_ROWS = 6
+_MOST_TOPICS = 2  # of those that grew, told
 
 
 def explained(incident: Incident, about: Verdict, account: Account) -> None:
@@ -66,16 +67,24 @@ def place_text(metric: str, family: Family, found: Carriers) -> str:
 
 
 def moved_text(explanation: Explanation) -> str:
-    """Return whether users, model or mix moved, and that users adapt when inputs follow days later."""
+    """Return whether users, model or mix moved, what is asked more, and that users adapt when inputs follow later."""
     said = {
         "mix": "the mix of the traffic moved; inside the slices the levels are as they were",
         "users": "what users ask has moved, and nothing here changed",
         "model": "the answers moved, the questions did not",
         "unclear": "these data do not tell whether questions or answers moved",
     }[explanation.moved]
-    if explanation.adapting_s is None:
-        return said
-    return f"{said}; inputs shifted {duration(explanation.adapting_s)} after the answers: users adapt"
+    told = [said, *map(_growth, explanation.grown[:_MOST_TOPICS])]
+    if explanation.adapting_s is not None:
+        told.append(f"inputs shifted {duration(explanation.adapting_s)} after the answers: users adapt")
+    return "; ".join(told)
+
+
+def _growth(one: Growth) -> str:
+    named = f"questions like “{one.words}”" if one.words else f"questions of cluster {one.name}"
+    if one.name == NEW:
+        named = f"{named}, unlike any before," if one.words else "questions unlike any before"
+    return f"{named} {_percent(one.before)} → {_percent(one.after)} of the inputs"
 
 
 def phrase_texts(phrases: Sequence[Phrase], said_by: str = "answers") -> list[str]:
@@ -87,20 +96,6 @@ def phrase_texts(phrases: Sequence[Phrase], said_by: str = "answers") -> list[st
     ['new: key "exec_summary" in 98 % of the answers', 'fell: "of course" from 40 % to 2 %']
     """
     return [_phrase_text(phrase, said_by) for phrase in phrases]
-
-
-def version_card(card: Card) -> list[str]:
-    """Return the card of a new version as lines: what is surely different on it, else that nothing is."""
-    head = f"{card.dimension}={card.value}, new since {utc(card.first_seen)}"
-    sure = [row for row in card.rows if row.sure][:_CARD_ROWS]
-    if not sure:
-        return [f"{head}: nothing differs so far in {len(card.rows)} metrics"]
-    lines = []
-    for row in sure:
-        name = "without it" if row.is_beside else "before"
-        move = _move(row.metric, resolve(row.metric).family, Shift(row.other, row.on))
-        lines.append(f"{title(row.metric)} {name} → on it: {move}")
-    return [head, *lines]
 
 
 def _cause_dict(cause: Cause, explanation: Explanation) -> dict[str, Any]:
@@ -128,7 +123,8 @@ def _sentence(cause: Cause) -> str:
     if cause.kind == "mix":
         return f"{name} went from {_percent(cause.share_before)} to {_percent(cause.share_after)} of the calls"
     said = f"{_appeared(cause, name)}, {duration(cause.lead_s)} {'before' if cause.lead_s >= 0 else 'after'} the "
-    said += f"estimated change, declared as “{cause.declared}”" if cause.declared else "estimated change"
+    said += "estimated change"
+    said += f", declared as “{cause.declared}”" if cause.declared and cause.kind != "price" else ""
     said += f", now {_percent(cause.share_after)} of the calls" if cause.share_after < 0.995 else ""
     others = ", ".join(f"{dimension}={value}" for dimension, value in cause.also)
     return f"{said}; coincides with {others}: these data cannot separate them" if others else said
@@ -137,7 +133,9 @@ def _sentence(cause: Cause) -> str:
 def _appeared(cause: Cause, name: str) -> str:
     if cause.kind == "provider":
         return f"no change on your side: the provider answers with {name} since {utc(cause.appeared)}"
-    return f"{name} {'changed at' if cause.kind == 'price' else 'was first seen'} {utc(cause.appeared)}"
+    if cause.kind == "price":
+        return f"price of {cause.value}: {cause.declared} since {utc(cause.appeared)}"
+    return f"{name} was first seen {utc(cause.appeared)}"
 
 
 def _said_by(metric: Metric) -> str:

@@ -1,1 +1,1 @@
-"""What people look at: the live terminal view and the self-contained HTML report."""
+"""What people look at: the live terminal view, the self-contained HTML report, Grafana's dashboards."""

@@ -12,6 +12,7 @@ __all__ = [
     "OF_ENVIRONMENT",
     "OF_SERVICES",
     "SEGMENT",
+    "SERVICES",
     "TO_INCIDENT",
     "UNITS",
     "level_by_service",
@@ -42,7 +43,19 @@ def segment_of(column: str) -> str:
 SEGMENT = segment_of("segment")
 MOMENT = "formatDateTime({}, '%Y-%m-%d %H:%i', 'UTC')"
 
-ENVIRONMENT = Variable("environment", "Environment", Sql("SELECT DISTINCT environment FROM windows"), several=True)
+SERVICES = Sql("""SELECT DISTINCT service
+FROM windows
+WHERE $__timeFilter(window_start)
+ORDER BY service""")
+ENVIRONMENT = Variable(
+    "environment",
+    "Environment",
+    Sql("""SELECT DISTINCT environment
+FROM windows
+WHERE $__timeFilter(window_start)
+ORDER BY environment"""),
+    several=True,
+)
 OF_ENVIRONMENT = "$__conditionalAll(environment IN (${environment:singlequote}), $environment)"
 OF_SERVICES = f"$__conditionalAll(service IN (${{service:singlequote}}), $service) AND {OF_ENVIRONMENT}"
 TO_INCIDENT = Link(

@@ -106,7 +106,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of an incident: what it was, what it is, and how long it took to see.
 
-    `direction` is "up", "down" or "shift"; `events` and `seconds` count from the estimated change to the detection.
+    `metric` may be the name of a category; `direction` is "up", "down" or "shift"; `events` and `seconds` count from
+    the estimated change to the detection.
     """
 
     title: str
@@ -131,7 +132,21 @@ class HttpLevel(msgspec.Struct, frozen=True):
 
 
 class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
-    """One incident as people read it; `severity` is one of PagerDuty's four words, `causes` are ranked, best first."""
+    """One incident as people read it.
+
+    Parameters
+    ----------
+    severity
+        One of PagerDuty's four words.
+    causes
+        Ranked, best first.
+    account
+        What else is known of the change, a sentence each: where it is, who moved, which words rose or fell.
+    cards
+        What is different on the new versions among the causes: a title, and lines.
+    query
+        What to ask the store next, ready to run.
+    """
 
     id: str
     headline: str
@@ -147,6 +162,9 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[Row] = []
     http: list[HttpLevel] = []
     causes: list[str] = []
+    account: list[str] = []
+    cards: list[list[str]] = []
+    query: str = ""
     page_text: str = ""
 
 

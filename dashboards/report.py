@@ -57,10 +57,12 @@ def _top(report: Report, incidents: Sequence[IncidentView]) -> Markup:
     period = report.period
     length = duration(period.end - period.start)
     lead = [badge(incidents[0])] if len(incidents) == 1 else []
+    answer, _, more = _answer(incidents).partition("; ")
     return tag(
         "header",
         tag("p", tag("b", "Undertow"), f" · {report.title} · {report.generated_for}", class_="kicker"),
-        tag("h1", *lead, tag("span", _answer(incidents), dir="auto")),
+        tag("h1", *lead, tag("span", answer, dir="auto")),
+        *([tag("p", more, class_="lead", dir="auto")] if more else []),
         tag("p", f"{between(period.start, period.end)} UTC ({length})", class_="period"),
         _links(report.links),
         _numbers(report),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import isfinite
+
 from undertow.dashboards.markup import Markup, tag
-from undertow.dashboards.model import HttpLevel, IncidentView, Row
+from undertow.dashboards.model import Estimate, HttpLevel, IncidentView, Row
 from undertow.dashboards.units import between, change_text, clock, duration, interval, quantity, stamp
 
 __all__ = ["SEVERITIES", "badge", "incident_article", "incident_line"]
@@ -31,7 +34,8 @@ def incident_article(incident: IncidentView, *, titled: bool = True) -> Markup:
         _facts(incident),
         _moved(incident),
         _http(incident),
-        tag("div", _causes(incident), _page(incident), class_="pair"),
+        tag("div", tag("div", _causes(incident), *_account(incident)), _page(incident), class_="pair"),
+        *_next(incident),
         class_="incident",
         id=f"incident-{incident.id}",
     )
@@ -56,7 +60,9 @@ def _facts(incident: IncidentView) -> Markup:
 def _paged(incident: IncidentView) -> tuple[str, str, str]:
     if incident.paged_at is None:
         return "paged", "nobody", f"opened {clock(incident.opened_at)}"
-    return "paged", clock(incident.paged_at), f"{duration(incident.paged_at - incident.changed_at)} after the change"
+    delay = incident.paged_at - incident.changed_at
+    when = "after the change" if delay >= 0 else "before what now leads"
+    return "paged", clock(incident.paged_at), f"{duration(abs(delay))} {when}"
 
 
 def _where(incident: IncidentView) -> str:
@@ -90,11 +96,16 @@ def _row(row: Row) -> Markup:
         "tr",
         tag("td", row.title, tag("code", row.metric)),
         tag("td", row.where or "all traffic", dir="auto"),
-        tag("td", quantity(row.before.value, row.unit), tag("small", interval(row.before, row.unit)), class_="n"),
-        tag("td", quantity(row.after.value, row.unit), tag("small", interval(row.after, row.unit)), class_="n after"),
+        tag("td", *_estimate(row.before, row.unit), class_="n"),
+        tag("td", *_estimate(row.after, row.unit), class_="n after"),
         tag("td", arrow, change, class_="n"),
         tag("td", f"{row.events:,} events", tag("small", duration(row.seconds)), class_="n"),
     )
+
+
+def _estimate(estimate: Estimate, unit: str) -> list[Markup]:
+    known = isfinite(estimate.low) and isfinite(estimate.high)
+    return [tag("span", quantity(estimate.value, unit)), *([tag("small", interval(estimate, unit))] if known else [])]
 
 
 # --- what classic monitoring said ------------------------------------------------------------------------------------
@@ -123,6 +134,24 @@ def _causes(incident: IncidentView) -> Markup:
         return tag("div", tag("h3", "Likely causes"), tag("p", "Nothing new was seen around the change."))
     items = [tag("li", cause, dir="auto") for cause in incident.causes]
     return tag("div", tag("h3", "Likely causes, best first"), tag("ol", *items))
+
+
+def _account(incident: IncidentView) -> list[Markup]:
+    """Return where the change is and what the words say, and a card of each new version among the causes."""
+    known = [_told("What else is known", incident.account)] if incident.account else []
+    return known + [_told(title, lines) for title, *lines in incident.cards]
+
+
+def _next(incident: IncidentView) -> list[Markup]:
+    """Return what to ask the store next."""
+    if not incident.query:
+        return []
+    return [tag("div", tag("h3", "Ask the store"), tag("pre", incident.query, class_="page"), class_="told")]
+
+
+def _told(title: str, lines: Sequence[str]) -> Markup:
+    items = [tag("li", line, dir="auto") for line in lines]
+    return tag("div", tag("h3", title, dir="auto"), tag("ul", *items), class_="told")
 
 
 def _page(incident: IncidentView) -> Markup:

@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from math import copysign, exp, inf, log, nan, sqrt
 
 import msgspec
+import numpy as np
 from scipy.special import rel_entr
 
 from undertow.drift.metrics import Family
+from undertow.drift.statistics.proportions import wilson
 from undertow.drift.verdict import Estimate
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "average_of",
     "distance_from",
     "error_at",
+    "estimate_of",
     "linked",
     "of_estimate",
     "pooled",
@@ -93,6 +96,28 @@ def of_estimate(family: Family, estimate: Estimate) -> Average:
     if family is Family.POSITIVE:
         value, low, high = (log(max(level, _LEAST)) for level in (value, low, high))
     return Average(float(estimate.events), value, (high - low) / (2 * _Z))
+
+
+def estimate_of(family: Family, average: Average) -> Estimate:
+    """Return an average as a level in the metric's own unit with its 95 % interval, Wilson's for shares.
+
+    Examples
+    --------
+    >>> estimate_of(Family.RATE, average_of(Family.RATE, 200, 0, 0)).high
+    0.0188...
+    >>> estimate_of(Family.POSITIVE, Average(50.0, log(100.0), 0.1)).low
+    82.2...
+    """
+    value, events = shown(family, average), round(average.events)
+    if not events:
+        return Estimate(nan, nan, nan, 0)
+    if family in _SHARES:
+        low, high = wilson(np.array([average.mean * average.events]), np.array([average.events]), _Z)
+        return Estimate(value, float(low[0]), float(high[0]), events)
+    below, above = (
+        shown(family, msgspec.structs.replace(average, mean=average.mean + side * average.error)) for side in (-_Z, _Z)
+    )
+    return Estimate(value, below, above, events)
 
 
 def shown(family: Family, average: Average) -> float:

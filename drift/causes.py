@@ -7,7 +7,7 @@ The facade over what each part knows: `carriers` (which slices), `contributions`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import hypot, inf, nan
+from math import hypot, inf, nan, sqrt
 
 import msgspec
 
@@ -15,9 +15,10 @@ from undertow.drift.averages import NOTHING, Shift, linked
 from undertow.drift.carriers import Carriers, carriers
 from undertow.drift.contributions import Breakdown, Slice, breakdowns
 from undertow.drift.metrics import Family
+from undertow.drift.repricing import PRICE
 from undertow.drift.suspicion import ChangeTime, Suspect, Suspected, fit_of_mix, suspected
 
-__all__ = ["DEFINING", "Cause", "Explanation", "Question", "explain"]
+__all__ = ["DEFINING", "Asking", "Cause", "Explanation", "Growth", "Question", "explain"]
 
 DEFINING = frozenset({"model", "response_model", "provider", "prompt_version", "instructions", "tools"})
 _MONEY = ("cost", "spend")  # metrics that a price can move
@@ -31,7 +32,17 @@ _YOURS = frozenset({"version", "price"})
 _NAMED = 0.5  # probability from which something of yours is said to be among the causes
 _MOST_CAUSES = 10
 _LEAST_ASKED = 50  # calls on either side of which it must be known what they ask
+_GREW = 0.03  # share of the inputs from which a topic that grew is told
 _DAY = 86_400.0
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """How many calls of a topic there were before a change and since; `words` are its label, or its cluster's own."""
+
+    name: str
+    words: str
+    before: float
+    after: float
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +70,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         The metric is about inputs itself.
     asked, topics
         Level of all calls of which is known what they ask, and levels by that.
+    asking
+        How often each topic was asked before and since.
     """
 
     metric: str
@@ -73,6 +86,16 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     of_input: bool = False
     asked: Shift = Shift(NOTHING, NOTHING)
     topics: Sequence[Slice] = ()
+    asking: Sequence[Asking] = ()
+
+
+class Growth(msgspec.Struct, frozen=True):
+    """A topic whose share of the inputs has moved: its name, its words and its shares."""
+
+    name: str
+    words: str
+    before: float
+    after: float
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -108,6 +131,8 @@ class Explanation(msgspec.Struct, frozen=True):
         Something on the own side is among the causes.
     adapting_s
         Seconds by which inputs shifted after this change, when that is more than a day: users adapt.
+    grown
+        What is asked clearly more than before, the most so first.
     """
 
     carriers: Carriers
@@ -116,6 +141,7 @@ class Explanation(msgspec.Struct, frozen=True):
     moved: str
     yours: bool
     adapting_s: float | None = None
+    grown: tuple[Growth, ...] = ()
 
 
 def explain(question: Question) -> Explanation:
@@ -135,6 +161,7 @@ def explain(question: Question) -> Explanation:
         _who_moved(question, causes[0]),
         sum(cause.probability for cause in causes if cause.kind in _YOURS) >= _NAMED,
         _adapting(question),
+        _grown(question.asking),
     )
 
 
@@ -148,7 +175,7 @@ def _is_there(question: Question) -> bool:
 
 
 def _concerns(suspect: Suspect, metric: str) -> bool:
-    return suspect.dimension != "price" or metric.startswith(_MONEY)
+    return suspect.dimension != PRICE or metric.startswith(_MONEY)
 
 
 def _named_once(
@@ -228,7 +255,7 @@ def _cause(one: Suspected, names: dict[tuple[str, str], tuple[tuple[str, str], .
 def _kind(suspect: Suspect) -> str:
     if suspect.origin == "mix":
         return "mix"
-    if suspect.dimension == "price":
+    if suspect.dimension == PRICE:
         return "price"
     return "provider" if suspect.origin == "provider" else "version"
 
@@ -258,6 +285,21 @@ def _given_input(found: Breakdown) -> str:
         return "users"
     moved = abs(found.rate) >= _THERE * found.rate_error and found.rate * change > 0
     return "model" if moved and abs(found.rate) >= _MIX_SHARE * abs(change) else "unclear"
+
+
+def _grown(asking: Sequence[Asking]) -> tuple[Growth, ...]:
+    """Return the topics whose share grew by three points or more, and by more than chance would have it."""
+    before, after = sum(one.before for one in asking), sum(one.after for one in asking)
+    if min(before, after) < _LEAST_ASKED:
+        return ()
+    found = [Growth(one.name, one.words, one.before / before, one.after / after) for one in asking]
+    clear = [one for one in found if one.after - one.before >= max(_GREW, _MIX_Z * _share_error(one, before, after))]
+    return tuple(sorted(clear, key=lambda one: (one.before - one.after, one.name)))
+
+
+def _share_error(one: Growth, before: float, after: float) -> float:
+    share = (one.before * before + one.after * after) / (before + after)
+    return sqrt(share * (1 - share) * (1 / before + 1 / after))
 
 
 def _adapting(question: Question) -> float | None:

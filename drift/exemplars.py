@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from undertow.drift.interaction import Interaction, Kind, text_of
-from undertow.drift.values import hash_of
 
 __all__ = ["ALL", "Exemplar", "Exemplars"]
 
@@ -24,6 +24,7 @@ Details = tuple[dict[str, str], dict[str, float]]  # values by dimension; measur
 _VERSION = 1
 _TIERS = (600.0, 7200.0)  # seconds of a stretch
 ALL = ""  # the sample of all calls
+_ANY = 1 << 64  # above every hash
 _EMPTY: Mapping[str, list[Exemplar]] = {}
 
 
@@ -51,6 +52,17 @@ class _State(msgspec.Struct):
 
 
 Samples = dict[str, list[Exemplar]]  # rate, or all → those with the smallest hashes, sorted
+
+
+class _Bars(dict[str, int]):
+    """By sample, below which hash a call is wanted; asked for when it is first needed."""
+
+    def __init__(self, bar: Callable[[str], int]) -> None:
+        self._bar = bar
+
+    def __missing__(self, name: str) -> int:
+        self[name] = self._bar(name)
+        return self[name]
 
 
 class Exemplars:
@@ -81,7 +93,7 @@ class Exemplars:
     --------
     >>> exemplars = Exemplars(str.upper)
     >>> call = Interaction(id="1", time=5.0, service="s", input="Hi", output="I can't.")
-    >>> exemplars.observe(call, 0.0, ["refusal_rate"], lambda: ({"region": "eu"}, {"latency": 0.5}))
+    >>> exemplars.observe(call, 7, 0.0, ["refusal_rate"], lambda: ({"region": "eu"}, {"latency": 0.5}))
     >>> exemplars.advance(10.0)
     >>> [(kept.output, kept.true) for kept in exemplars.between("s", "", 0.0, 10.0)]
     [("I CAN'T.", ('refusal_rate',))]
@@ -102,32 +114,38 @@ class Exemplars:
         self.dropped = 0
         self._kept: dict[Where, dict[tuple[float, int], Samples]] = {}  # → (length, stretch) → samples
         self._open: dict[float, dict[Where, Samples]] = {}
+        self._bars: dict[tuple[Where, float], _Bars] = {}  # of open windows, while no other closes
         self._count = 0
 
-    def observe(self, event: Interaction, window: float, true: Sequence[str], details: Callable[[], Details]) -> None:
-        """Take a call and the start of its window; `true` are the rates that are true of it.
+    def observe(
+        self, event: Interaction, number: int, window: float, true: Sequence[str], details: Callable[[], Details]
+    ) -> None:
+        """Take a call, the hash of its id and the start of its window; `true` are the rates that are true of it.
 
         `details`, its values by dimension and its other measures, are asked for only if it may be kept.
         """
         if self._redact is None or event.kind is not Kind.CALL or event.shadow_of is not None:
             return
-        number, where = hash_of(event.service, event.id, "exemplar"), (event.service, event.environment)
-        samples = self._open.setdefault(window, {}).setdefault(where, {})
-        wanted = [
-            (name, limit)
-            for name, limit in [(ALL, self.of_all), *((name, self.of_rate) for name in true)]
-            if _is_wanted(samples.get(name, ()), number, limit) and self._may_stay(where, window, (name, limit), number)
-        ]
+        where = event.service, event.environment
+        bars = self._bars.get((where, window))
+        if bars is None:
+            bars = self._bars[where, window] = _Bars(partial(self._bar, where, window))
+        if not true and number >= bars[ALL]:  # as nearly always
+            return
+        wanted = [name for name in (ALL, *true) if number < bars[name]]
         if wanted:
             exemplar = self._exemplar(event, number, true, details())
-            for name, limit in wanted:
-                _keep(samples.setdefault(name, []), exemplar, limit)
+            samples = self._open.setdefault(window, {}).setdefault(where, {})
+            for name in wanted:
+                _keep(samples.setdefault(name, []), exemplar, self._limit(name))
+                del bars[name]
 
     def advance(self, until: float) -> None:
         """Close the windows that begin before `until`; no more of their events may come."""
         for window in sorted(window for window in self._open if window < until):
             for where, samples in sorted(self._open.pop(window).items()):
                 self._close(where, window, samples)
+            self._bars.clear()
         while self._count > self.max_kept:
             self._drop_oldest()
 
@@ -171,20 +189,24 @@ class Exemplars:
         if state.get("version") != _VERSION:
             raise ValueError(f"exemplars: snapshot version {state.get('version')!r} is not {_VERSION}; start anew")
         restored = msgspec.convert(state, _State)
-        self.dropped, self._kept, self._open = restored.dropped, {}, {}
+        self.dropped, self._kept, self._open, self._bars = restored.dropped, {}, {}, {}
         for where, length, stretch, name, sample in restored.kept:
             self._kept.setdefault(where, {}).setdefault((length, stretch), {})[name] = sample
         for window, where, name, sample in restored.open:
             self._open.setdefault(window, {}).setdefault(where, {})[name] = sample
         self._count = sum(len(sample) for *_, sample in restored.kept)
 
-    def _may_stay(self, where: Where, window: float, sample: tuple[str, int], number: int) -> bool:
-        """Tell whether a call could still be among the first of one of its stretches."""
-        stretches, (name, limit) = self._kept.get(where, {}), sample
-        return any(
-            _is_wanted(stretches.get((length, int(window // length)), _EMPTY).get(name, ()), number, limit)
-            for length in _TIERS
+    def _limit(self, name: str) -> int:
+        return self.of_rate if name else self.of_all
+
+    def _bar(self, where: Where, window: float, name: str) -> int:
+        """Return below which hash a call could still be among the first of its window and of one of its stretches."""
+        stretches, limit = self._kept.get(where, {}), self._limit(name)
+        waiting = self._open.get(window, {}).get(where, _EMPTY).get(name, ())
+        of_stretches = (
+            _highest(stretches.get((length, int(window // length)), _EMPTY).get(name, ()), limit) for length in _TIERS
         )
+        return min(_highest(waiting, limit), max(of_stretches))
 
     def _close(self, where: Where, window: float, samples: Samples) -> None:
         """Let the samples of a window enter their stretches; a new stretch closes the one that is too old."""
@@ -195,7 +217,7 @@ class Exemplars:
             for old in [key for key in stretches if key[0] == length and key[1] <= stretch - self.stretches]:
                 self._count -= _size(stretches.pop(old))
             for name, sample in samples.items():
-                limit = self.of_rate if name else self.of_all
+                limit = self._limit(name)
                 self._count += sum(_keep(kept.setdefault(name, []), one, limit) for one in sample)
 
     def _exemplar(self, event: Interaction, number: int, true: Sequence[str], details: Details) -> Exemplar:
@@ -222,8 +244,8 @@ class Exemplars:
             del self._kept[where]
 
 
-def _is_wanted(sample: Sequence[Exemplar], number: int, limit: int) -> bool:
-    return len(sample) < limit or number < sample[-1].hash
+def _highest(sample: Sequence[Exemplar], limit: int) -> int:
+    return _ANY if len(sample) < limit else sample[-1].hash
 
 
 def _keep(sample: list[Exemplar], exemplar: Exemplar, limit: int) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from math import nextafter
+from math import inf, nextafter
+
+from msgspec import structs
 
 from undertow.drift.averages import NOTHING, Average, Shift, pooled
 from undertow.drift.categories import number_of
@@ -13,6 +15,8 @@ from undertow.drift.contributions import NO_VALUE, Slice, breakdowns
 from undertow.drift.ledger import Ledger
 from undertow.drift.metrics import Family, resolve
 from undertow.drift.newcomers import Newcomers
+from undertow.drift.prices import PriceTable
+from undertow.drift.repricing import repriced
 from undertow.drift.segments import Group
 from undertow.drift.share_steps import share_step
 from undertow.drift.suspicion import ChangeTime, Suspect, fit_of_mix, fit_of_version, origin_of
@@ -25,11 +29,13 @@ __all__ = ["Inquiry"]
 Span = tuple[float, float]
 
 _HOUR, _DAY = 3600.0, 86_400.0
+_BEFORE_S = 2 * _HOUR  # holds a whole hour, which is what the ledger still knows when a version has become an old story
 _EVERY_CALL = "error_rate"  # what every call says
 _LOOK_BACK_S = 6 * _HOUR  # a version that came earlier has shown what it does
 _HISTORY_DAYS = 7.0  # from which it is known how often versions appear
 _LEAST_DAYS = 0.125
 _SETTLED = 0.3  # of the time since the change must lie after its interval, for the interval to be left out
+_MODELS = ("response_model", "model")  # what answered is what is paid for
 _MOVED = 0.1  # a share that moved by less is no suspect
 
 
@@ -40,6 +46,8 @@ class Inquiry:
     ----------
     groups
         The slices by number; it may grow.
+    prices
+        What models cost; without it no price is a suspect.
     """
 
     def __init__(
@@ -49,9 +57,10 @@ class Inquiry:
         newcomers: Newcomers,
         versions: Versions,
         topics: Topics,
+        prices: PriceTable | None = None,
     ) -> None:
         self._groups, self._ledger, self._newcomers, self._versions = groups, ledger, newcomers, versions
-        self._topics = topics
+        self._topics, self._prices = topics, prices or PriceTable()
 
     def question(
         self,
@@ -81,19 +90,20 @@ class Inquiry:
             change=ChangeTime(verdict.changed_at, verdict.changed_from, verdict.changed_to),
             whole=whole,
             slices=slices,
-            suspects=[*new, *shifted],
+            suspects=[*new, *shifted, *self._repriced(verdict, whole, slices)],
             steps=dict(self._steps(verdict, whole, slices, spans)),
             inputs_moved=inputs_moved,
             outputs_moved=outputs_moved,
             of_input=metric.name.startswith("input_"),
             asked=asked,
             topics=topics,
+            asking=self._topics.asked(where, spans),
         )
 
     def before(
         self, service: str, environment: str, metric: str, time: float, operations: Sequence[str] = ()
     ) -> Average:
-        """Return the level of a service's metric in the hour before a time.
+        """Return the level of a service's metric in the two hours before a time.
 
         Of these operations alone, if each has a slice of its own.
         """
@@ -102,7 +112,7 @@ class Inquiry:
         if not known or len(known) < len(slices):
             whole = self._number(Group(service, environment))
             known = [] if whole is None else [whole]
-        return pooled(self._ledger.average(number, metric, time - _HOUR, time) for number in known)
+        return pooled(self._ledger.average(number, metric, time - _BEFORE_S, time) for number in known)
 
     def calls(self, series: Series, until: float) -> int:
         """Return how many calls the slice of a series had in the hour before a time, whatever its own metric counts."""
@@ -137,7 +147,7 @@ class Inquiry:
         """Yield the versions that were first seen, or declared, in the hours before the change or since."""
         series, until = verdict.series, nextafter(verdict.detected_at, 0.0)  # what is of a later window is not known
         where = series.service, series.environment
-        known = self._versions.first_seen_between(*where, -float("inf"), until, exclude_first=False)
+        known = self._versions.first_seen_between(*where, -inf, until, exclude_first=False)
         if not known:
             return
         days = min(max((until - known[0].first_seen) / _DAY, _LEAST_DAYS), _HISTORY_DAYS)
@@ -184,6 +194,24 @@ class Inquiry:
                         share_after=part.share_after,
                         fit=fit_of_mix(found),
                     )
+
+    def _repriced(self, verdict: Verdict, whole: Shift, slices: Sequence[Slice]) -> Iterator[Suspect]:
+        """Yield the models in use whose price has changed, with their share of the calls as far as it is known."""
+        series, start = verdict.series, verdict.changed_from - _LOOK_BACK_S
+        seen = self._versions.first_seen_between(
+            series.service, series.environment, -inf, verdict.detected_at, exclude_first=False
+        )
+        used = [one for one in seen if one.last_seen >= start]
+        providers = [None, *(one.value for one in used if one.dimension == "provider")]
+        models = dict.fromkeys(one.value for name in _MODELS for one in used if one.dimension == name)
+        named = [(provider, model) for model in models for provider in providers]
+        shares = {
+            one.value: one.shift.after.events / whole.after.events
+            for one in slices
+            if one.dimension in _MODELS and whole.after.events
+        }
+        for one in repriced(self._prices, named, start, verdict.detected_at, verdict.direction == "up"):
+            yield structs.replace(one, share_after=shares.get(one.value, 1.0))
 
     def _steps(
         self, verdict: Verdict, whole: Shift, slices: Sequence[Slice], spans: tuple[Span, Span]

@@ -5,20 +5,20 @@ service's own beginning. From then on, for a day, each measure of the service's 
 it, and for those not on it, as far as their operation runs on it at all, since a prompt for answers is not to be
 compared with calls that sort tickets. Events are added up by window and count once their window is closed, so neither
 their order nor their batches matter. Calls at the same time differ by the version alone if it was given out by chance:
-so this tells a culprit from a bystander, and it is the card that each new version gets.
+so this tells a culprit from a bystander, and it is what the card of each new version is made of, given once when enough
+calls have run on it, or its time is up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import hypot
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-from scipy.special import ndtri
 
-from undertow.drift.averages import NOTHING, Average, linked
+from undertow.drift.averages import NOTHING, Average
+from undertow.drift.cards import Card, Measured, card_rows
 from undertow.drift.definition import DefinitionKey, defining, definition_key, shortened
 from undertow.drift.interaction import Interaction, Kind
 from undertow.drift.metrics import Metric
@@ -26,24 +26,23 @@ from undertow.drift.rollouts import PERIODS, period_of, rollout_of_counts
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.sums import SUMMED, Ints, average_of_sums, units_of_values
 
-__all__ = ["Card", "CardRow", "Newcomer", "Newcomers"]
+__all__ = ["Newcomer", "Newcomers"]
 
 Pair = tuple[str, str]  # dimension, value
 Where = tuple[str, str]  # service, environment
-Before = Callable[[str, float, Sequence[str]], Average]  # metric, time, operations → level in the hour before
+Level = Callable[[str, float, Sequence[str]], Average]  # of a metric before a time, in some operations
+Before = Callable[[Where], Level]
 
 Key = tuple[Where, str, tuple[Pair, ...]]  # with the operation, "" for none
 
-_VERSION = 1
-_BESIDE = 0.1  # of the calls on a version must run without it for the two to be compared
-_SURE = 0.01  # chance that a card marks anything when nothing differs
+_VERSION = 2
 
 
-class Newcomer(NamedTuple):
+class Newcomer(msgspec.Struct):
     """A new version and the sums since it came, (metrics, 3) of events, units and squares: on it and not on it.
 
     Only calls of the operations that run on it count on either side. `grown` are the calls on it and not on it by their
-    age since then, in the periods of `rollouts`.
+    age since then, in the periods of `rollouts`; `told` that its card was given.
     """
 
     dimension: str
@@ -53,38 +52,12 @@ class Newcomer(NamedTuple):
     off: Ints
     grown: tuple[list[int], list[int]]
     operations: dict[str, None]
-
-
-class CardRow(msgspec.Struct, frozen=True):
-    """One metric: before the version came, since then without it, and on it."""
-
-    metric: str
-    before: Average
-    off: Average
-    on: Average
-    z: float  # of the difference to what it is compared with
-    sure: bool  # it would stand out among all metrics of the card
+    told: bool = False
 
     @property
-    def is_beside(self) -> bool:
-        """Whether it is compared with calls without it at the same time: as long as there are some."""
-        return self.off.events >= _BESIDE * self.on.events
-
-    @property
-    def other(self) -> Average:
-        """What calls on it are compared with."""
-        return self.off if self.is_beside else self.before
-
-
-class Card(msgspec.Struct, frozen=True):
-    """What is different on a new version, the clearest difference first."""
-
-    service: str
-    environment: str
-    dimension: str
-    value: str
-    first_seen: float
-    rows: tuple[CardRow, ...]
+    def calls(self) -> int:
+        """How many ran on it."""
+        return sum(self.grown[0])
 
 
 class _Part(NamedTuple):
@@ -117,6 +90,7 @@ class _Kept(msgspec.Struct, array_like=True):
     off: Sums
     grown: tuple[list[int], list[int]]
     operations: list[str]
+    told: bool
 
 
 class _State(msgspec.Struct):
@@ -139,6 +113,8 @@ class Newcomers:
         What is first seen within so long of the service's own first event was there from the start.
     follow_s
         A version is new for so long.
+    card_calls, card_s
+        Its card is given when so many calls have run on it, or after so long.
     max_followed, max_all
         New versions followed at once, by service and in all; the oldest gives way.
     max_known
@@ -155,6 +131,8 @@ class Newcomers:
         metrics: Sequence[Metric],
         baseline_s: float = 600.0,
         follow_s: float = 86_400.0,
+        card_calls: int = 1_000,
+        card_s: float = 43_200.0,
         max_followed: int = 16,
         max_all: int = 500,
         max_known: int = 4_096,
@@ -163,6 +141,7 @@ class Newcomers:
         self._metrics = [metrics[column] for column in self._columns]
         self._numbers = {metric.name: number for number, metric in enumerate(self._metrics)}
         self.baseline_s, self.follow_s = baseline_s, follow_s
+        self.card_calls, self.card_s = card_calls, card_s
         self.max_followed, self.max_all, self.max_known = max_followed, max_all, max_known
         self.dropped = 0
         self._services: dict[Where, _Service] = {}
@@ -170,19 +149,21 @@ class Newcomers:
 
     def observe(self, events: Sequence[Interaction], values: Floats, windows: Floats) -> None:
         """Take events with their measures (n, columns), NaN where there is none, and the start of their windows."""
-        rows = [row for row, event in enumerate(events) if _counts(event)]
+        numbers: dict[tuple[float, str | None, DefinitionKey], int] = {}
+        rows, parts = [], []
+        for row, (event, window) in enumerate(zip(events, windows.tolist(), strict=True)):
+            if (event.kind is Kind.CALL or event.kind is Kind.TOOL) and event.shadow_of is None:
+                rows.append(row)
+                parts.append(numbers.setdefault((window, event.operation, definition_key(event)), len(numbers)))
         if not rows:
             return
-        keys = [(float(windows[row]), events[row].operation, definition_key(events[row])) for row in rows]
-        numbers: dict[tuple[float, str | None, DefinitionKey], int] = {}
-        part_of = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
-        order = np.argsort(part_of, kind="stable")
-        begins = np.searchsorted(part_of[order], np.arange(len(numbers)))
-        mine = np.array(rows, np.int64)[order]
+        mine, part_of = np.array(rows, np.int64), np.array(parts, np.int64)
+        order = np.lexsort((np.array([events[row].time for row in rows]), part_of))
+        mine, begins = mine[order], np.searchsorted(part_of[order], np.arange(len(numbers)))
         sums = self._summed(values[mine][:, self._columns], begins)
-        for number, ((window, *_), members) in enumerate(zip(numbers, np.split(mine, begins[1:]), strict=True)):
-            first = min(members.tolist(), key=lambda row: events[row].time)
-            self._add_part(window, events[first], _Part(events[first].time, len(members), sums[number]))
+        calls = np.diff(np.r_[begins, len(mine)]).tolist()
+        for number, ((window, *_), first) in enumerate(zip(numbers, mine[begins].tolist(), strict=True)):
+            self._add_part(window, events[first], _Part(events[first].time, calls[number], sums[number]))
 
     def advance(self, until: float) -> None:
         """Close the windows that begin before `until`, oldest first; no more of their events may come."""
@@ -193,15 +174,32 @@ class Newcomers:
             for (where, operation, pairs), part in parts:
                 self._count(where, operation, pairs, part, window)
 
-    def expire(self, watermark: float) -> list[Card]:
-        """Stop following what is no longer new; return its last cards."""
-        cards = []
-        for (service, environment), state in sorted(self._services.items()):
+    def expire(self, watermark: float) -> None:
+        """Stop following what is no longer new."""
+        for state in self._services.values():
             for pair, newcomer in list(state.followed.items()):
                 if newcomer.first_seen + self.follow_s <= watermark:
-                    cards.append(self._card(service, environment, newcomer, _unknown))
                     del state.followed[pair]
+
+    def due(self, until: float, before: Before) -> list[Card]:
+        """Return the cards of versions that have by now carried enough calls, or had long enough; each once.
+
+        `before` returns, for a service, how to ask for the level of a metric before a time in some operations.
+        """
+        cards = []
+        for where, newcomer in self._untold():
+            if newcomer.calls >= self.card_calls or newcomer.first_seen + self.card_s <= until:
+                newcomer.told = True
+                cards.append(self._card(where, newcomer, until, before(where)))
         return cards
+
+    def left(self, until: float, before: Before) -> list[Card]:
+        """Return the cards that are not due yet as they stand: the input has ended, and may yet go on."""
+        return [self._card(where, newcomer, until, before(where)) for where, newcomer in self._untold()]
+
+    def _untold(self) -> list[tuple[Where, Newcomer]]:
+        services = sorted(self._services.items())
+        return [(where, one) for where, state in services for one in state.followed.values() if not one.told]
 
     def levels(
         self, service: str, environment: str, dimension: str, value: str, metric: str
@@ -222,13 +220,11 @@ class Newcomers:
         newcomer = self._newcomer(service, environment, dimension, value)
         return rollout_of_counts(*newcomer.grown) if newcomer else 0.0
 
-    def cards(self, service: str, environment: str, before: Before) -> list[Card]:
-        """Return the cards of the versions that are new now, oldest first.
-
-        `before` is asked for the level of a metric before a time, in some operations.
-        """
-        state = self._services.get((service, environment))
-        return [self._card(service, environment, one, before) for one in (state.followed.values() if state else ())]
+    def cards(self, service: str, environment: str, until: float, before: Before) -> list[Card]:
+        """Return the cards of the versions that are new now as they stand, oldest first; `before` as in `due`."""
+        where = service, environment
+        state = self._services.get(where)
+        return [self._card(where, one, until, before(where)) for one in (state.followed.values() if state else ())]
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as plain data: names, hashes and sums."""
@@ -262,12 +258,12 @@ class Newcomers:
 
     def _kept(self, one: Newcomer) -> _Kept:
         on, off = self._named(one.on), self._named(one.off)
-        return _Kept(one.dimension, one.value, one.first_seen, on, off, one.grown, list(one.operations))
+        return _Kept(one.dimension, one.value, one.first_seen, on, off, one.grown, list(one.operations), one.told)
 
     def _followed(self, kept: _Kept) -> Newcomer:
         on, off = self._numbered(kept.on), self._numbered(kept.off)
         operations = dict.fromkeys(kept.operations)
-        return Newcomer(kept.dimension, kept.value, kept.first_seen, on, off, kept.grown, operations)
+        return Newcomer(kept.dimension, kept.value, kept.first_seen, on, off, kept.grown, operations, kept.told)
 
     def _named(self, sums: Ints) -> Sums:
         return {metric.name: row for metric, row in zip(self._metrics, sums.tolist(), strict=True) if row[0]}
@@ -333,7 +329,7 @@ class Newcomers:
                 continue
             is_on = pair in pairs
             sums, grown = (newcomer.on, newcomer.grown[0]) if is_on else (newcomer.off, newcomer.grown[1])
-            sums += part.sums
+            sums += part.sums  # in place
             grown[period_of(window - newcomer.first_seen)] += part.calls
 
     def _average(self, sums: Ints, metric: str) -> Average:
@@ -342,35 +338,26 @@ class Newcomers:
 
     # -- cards --------------------------------------------------------------------------------------------------------
 
-    def _card(self, service: str, environment: str, newcomer: Newcomer, before: Before) -> Card:
+    def _card(self, where: Where, newcomer: Newcomer, until: float, before: Level) -> Card:
         told = sorted(metric.name for metric, sums in zip(self._metrics, newcomer.on, strict=True) if sums[0])
-        rows = [
-            self._row(metric, newcomer, before(metric, newcomer.first_seen, list(newcomer.operations)))
+        operations = list(newcomer.operations)
+        measured = [
+            Measured(
+                metric,
+                self._metrics[self._numbers[metric]].family,
+                before(metric, newcomer.first_seen, operations),
+                self._average(newcomer.off, metric),
+                self._average(newcomer.on, metric),
+            )
             for metric in told
         ]
-        limit = -float(ndtri(_SURE / (2 * max(len(rows), 1))))
-        marked = [msgspec.structs.replace(row, sure=abs(row.z) >= limit) for row in rows]
         return Card(
-            service,
-            environment,
+            *where,
             newcomer.dimension,
             newcomer.value,
             newcomer.first_seen,
-            tuple(sorted(marked, key=lambda row: (-abs(row.z), row.metric))),
+            until,
+            newcomer.calls,
+            sum(newcomer.grown[1]),
+            card_rows(measured),
         )
-
-    def _row(self, metric: str, newcomer: Newcomer, before: Average) -> CardRow:
-        on, off = self._average(newcomer.on, metric), self._average(newcomer.off, metric)
-        family = self._metrics[self._numbers[metric]].family
-        row = CardRow(metric, before, off, on, 0.0, sure=False)
-        (one, error), (other, other_error) = linked(family, on), linked(family, row.other)
-        spread = hypot(error, other_error)
-        return msgspec.structs.replace(row, z=(one - other) / spread if 0 < spread < float("inf") else 0.0)
-
-
-def _counts(event: Interaction) -> bool:
-    return event.shadow_of is None and event.kind in {Kind.CALL, Kind.TOOL}
-
-
-def _unknown(_metric: str, _time: float, _operations: Sequence[str]) -> Average:
-    return NOTHING

@@ -19,12 +19,13 @@ from scipy.special import ndtri
 
 from undertow.drift.answers import answer_of
 
-__all__ = ["Phrase", "moved_phrases", "terms_of"]
+__all__ = ["Phrase", "log_odds_z", "moved_phrases", "terms_of"]
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _SENTENCE = re.compile(r"[.!?;:\n]+(?:\s+|$)")
 _NUMBER = "#"
 _LONGEST = 3  # words of a phrase
+_SHORT = 3  # letters of a word that is not told by itself
 _MOST_WORDS = 400  # of a text
 _MOST_CHARACTERS = 8_000
 _MOST_KEYS = 200  # of an answer
@@ -73,11 +74,11 @@ def moved_phrases(
     counts = _counted(before, redact), _counted(after, redact)
     sizes = len(before), len(after)
     both = counts[0] + counts[1]
-    named = [term for term, texts in both.items() if texts >= _LEAST_TEXTS]
+    named = [term for term, texts in both.items() if texts >= _LEAST_TEXTS and not _says_little(term)]
     if not (named and all(sizes)):
         return []
     least = -float(ndtri(_CHANCE / (2 * len(named))))
-    scores = {term: _z(counts[0][term], counts[1][term], both[term], sizes) for term in named}
+    scores = {term: log_odds_z(counts[0][term], counts[1][term], both[term], sizes) for term in named}
     clear = sorted((term for term in named if abs(scores[term]) >= least), key=lambda term: _rank(term, scores))
     return [_phrase(term, counts, sizes, scores[term]) for term in islice(_distinct(clear, both, scores), limit)]
 
@@ -135,8 +136,8 @@ def _counted(texts: Sequence[str], redact: Callable[[str], str]) -> Counter[str]
     return counts
 
 
-def _z(before: int, after: int, both: int, sizes: tuple[int, int]) -> float:
-    """Return the log-odds ratio of a term with its prior, in standard errors."""
+def log_odds_z(before: int, after: int, both: int, sizes: tuple[int, int]) -> float:
+    """Return the log-odds ratio of a term, held by so many texts of two sets, with its prior, in standard errors."""
     share = (both + 0.5) / (sum(sizes) + 1)
     hit, miss = _PRIOR * share, _PRIOR * (1 - share)
     old, not_old = before + hit, sizes[0] - before + miss
@@ -147,6 +148,11 @@ def _z(before: int, after: int, both: int, sizes: tuple[int, int]) -> float:
 
 def _rank(term: str, scores: Mapping[str, float]) -> tuple[float, int, str]:
     return -round(abs(scores[term]), 6), -len(term), term
+
+
+def _says_little(term: str) -> bool:
+    """Tell whether a term is one short word of Latin letters, which says something in a longer phrase alone."""
+    return term.isascii() and term.isalpha() and len(term) <= _SHORT
 
 
 def _distinct(ranked: Sequence[str], both: Mapping[str, int], scores: Mapping[str, float]) -> Iterator[str]:

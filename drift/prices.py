@@ -186,6 +186,11 @@ class PriceTable:
         found = (dated for dated in self.prices(provider, model) if start < dated.since <= end)
         return tuple(sorted(found, key=lambda dated: dated.since))
 
+    def at(self, provider: str | None, model: str, time: float) -> Price | None:
+        """Return the price of a model at an event time; None when the table does not know it."""
+        prices = self.prices(provider, model)
+        return _at(prices, time) if prices else None
+
     def prices(self, provider: str | None, model: str) -> tuple[DatedPrice, ...]:
         """Return the prices of a model, empty when the table does not know it."""
         key = (provider, model)

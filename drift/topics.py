@@ -2,7 +2,8 @@
 
 When a service has been seen for an hour, and again when for a day, clusters are fitted to a sample of its inputs chosen
 by hash; the sample is dropped with the last fit. From then on every embedded call counts in its cluster. So "the
-answers to the same questions changed" can be told from "other questions are asked".
+answers to the same questions changed" can be told from "other questions are asked". A cluster is named by words of
+its own latest questions.
 """
 
 from __future__ import annotations
@@ -17,18 +18,23 @@ from numpy.typing import NDArray
 
 from undertow.drift.averages import NOTHING, Average, Shift, pooled
 from undertow.drift.catalogue import Catalogue
+from undertow.drift.causes import Asking
 from undertow.drift.clusters import NEW, Clusters, fit
 from undertow.drift.contributions import Slice
 from undertow.drift.ledger import Ledger
 from undertow.drift.statistics.proportions import Floats
+from undertow.drift.topic_names import words_of
 from undertow.drift.windows import Windows
 
-__all__ = ["TOPIC", "Asked", "Topics"]
+__all__ = ["ONE_IN", "TOPIC", "Asked", "Topics"]
 
 TOPIC = "input_cluster"
 Where = tuple[str, str]  # service, environment
 Span = tuple[float, float]
-_VERSION = 1
+_VERSION = 2
+ONE_IN = 16  # calls whose text is kept for the names of clusters
+_TEXTS = 60  # of a cluster
+_EVERY_CALL = "error_rate"  # what is known of every call
 _FITS_S = (3600.0, 86_400.0)  # age of a service at which its clusters are fitted
 _PER_WINDOW = 100  # calls of a service that count
 _SAMPLE = 800  # inputs that they are fitted to
@@ -39,13 +45,20 @@ _OTHER = "(other)"
 
 
 class Asked(NamedTuple):
-    """A call by what was asked: a vector in steps of 1/4096, or a label; `number` is the hash of its id."""
+    """A call by what was asked: a vector in steps of 1/4096, or a label; `number` is the hash of its id.
+
+    `text` is the question as it may be kept, of one call in `ONE_IN` alone; clusters get their names from these.
+    """
 
     where: Where
     number: int
     values: Floats
     vector: NDArray[np.int16] | None
     label: str | None
+    text: str = ""
+
+
+_NOTHING: dict[Where, list[Asked]] = {}
 
 
 class _Service(msgspec.Struct):
@@ -55,6 +68,7 @@ class _Service(msgspec.Struct):
     clusters: Clusters | None = None
     names: list[str] = []  # of its groups, in use now
     numbers: dict[str, int] = {}
+    said: dict[str, list[str]] = {}  # the latest texts of each cluster
 
 
 class Topics:
@@ -74,6 +88,11 @@ class Topics:
         self._services: dict[Where, _Service] = {}
         self._open: dict[float, dict[Where, list[Asked]]] = {}
         self._groups = 0
+
+    def wants(self, window: float, where: Where, number: int) -> bool:
+        """Tell whether a call of the window that begins then would count, so that others need not be described."""
+        kept = self._open.get(window, _NOTHING).get(where)
+        return kept is None or len(kept) < _PER_WINDOW or number < kept[-1].number
 
     def observe(self, window: float, call: Asked) -> None:
         """Take a call of the window that begins then; of a window those with the smallest hashes count."""
@@ -104,6 +123,18 @@ class Topics:
             before.pop(NEW, None)
         slices = [Slice(TOPIC, name, Shift(before.get(name, NOTHING), since[name])) for name in service.names]
         return Shift(pooled(before.values()), pooled(since.values())), slices
+
+    def asked(self, where: Where, spans: tuple[Span, Span]) -> list[Asking]:
+        """Return how often each topic was asked before and since."""
+        service = self._services.get(where)
+        if service is None:
+            return []
+        words = {name: name for name in service.names} if service.clusters is None else words_of(service.said)
+        counts = {
+            name: [self._level(service.numbers[name], _EVERY_CALL, span).events for span in spans]
+            for name in service.names
+        }
+        return [Asking(name, words.get(name, ""), *both) for name, both in counts.items()]
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as plain data and arrays."""
@@ -150,11 +181,9 @@ class Topics:
         if service.clusters is not None and embedded:
             names = service.clusters.names()
             numbers = service.clusters.assign(_vectors(embedded)).tolist()
-            self._count(
-                service,
-                window,
-                [call._replace(label=names[number]) for call, number in zip(embedded, numbers, strict=True)],
-            )
+            sorted_out = [call._replace(label=names[number]) for call, number in zip(embedded, numbers, strict=True)]
+            self._count(service, window, sorted_out)
+            _hear(service.said, sorted_out)
         if service.fits < len(_FITS_S):
             self._sample(service, embedded)
             self._fit(service, window)
@@ -191,9 +220,18 @@ class Topics:
         found = fit(np.array([vector for _, vector in service.sample]))
         service.fits += 1
         if found is not None:
-            service.clusters, service.names, service.numbers = found, [], {}
+            service.clusters, service.names, service.numbers, service.said = found, [], {}, {}
         if service.fits == len(_FITS_S):
             service.sample = []
+
+
+def _hear(said: dict[str, list[str]], calls: Sequence[Asked]) -> None:
+    """Keep the texts of clusters, the latest ones."""
+    for call in calls:
+        if call.text and call.label is not None:
+            texts = said.setdefault(call.label, [])
+            texts.append(call.text)
+            del texts[:-_TEXTS]
 
 
 def _vectors(calls: Sequence[Asked]) -> NDArray[np.int16]:

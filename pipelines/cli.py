@@ -205,6 +205,15 @@ def incidents(config: Config = None, json: Json = False) -> None:
 
 
 @app.command()
+def versions(config: Config = None, json: Json = False) -> None:
+    """Say of each new model, prompt or other version what is different on it, or how little may be."""
+    from undertow.pipelines.card_rows import DIFFERENCES
+
+    settings = load(config)
+    typer.echo(client.as_json(client.query(settings, DIFFERENCES)) if json else client.versions(settings))
+
+
+@app.command()
 def explain(
     incident: IncidentId,
     html: Annotated[Path | None, typer.Option(help="Write it as one HTML file, with charts.")] = None,

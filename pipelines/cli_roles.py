@@ -58,6 +58,19 @@ def pager(config: Config = None) -> None:
 
 
 @roles.command()
+def store(
+    config: Config = None,
+    migrate: Annotated[
+        bool, typer.Option("--migrate", help="First make the tables, or bring them to this version.")
+    ] = False,
+) -> None:
+    """Write the rows of the other roles from Kafka into ClickHouse; any number of processes share the work."""
+    from undertow.pipelines.kafka.storing import run_store
+
+    run_store(load(config), migrate=migrate)
+
+
+@roles.command()
 def send(
     files: Annotated[
         list[str], typer.Argument(help="Event files (JSON lines; gzip and zstd too), folders, patterns, or -.")

@@ -10,6 +10,7 @@ two of one kind wait for each other when embedded. Bytes for the loopback port c
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -29,6 +30,8 @@ from undertow.pipelines.schema import SchemaError, check, migrate, schema_text
 from undertow.pipelines.store_lock import StoreLock
 
 __all__ = ["QueryResult", "Store", "StoreError", "StoreUnreachableError", "ask", "ask_server"]
+
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # what it logs it raises, too
 
 DATABASE = "undertow"
 _ENGINE_OPTIONS = {  # of the embedded engine; its defaults are those of a machine of its own

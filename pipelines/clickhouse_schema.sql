@@ -337,3 +337,34 @@ SELECT toStartOfHour(window_start) AS hour, service, environment, metric, toStri
        max(ifNull(p99, 0)) AS p99_highest, max(one.stored) AS stored
 FROM windows AS one
 GROUP BY hour, service, environment, metric, family, slice;
+
+CREATE TABLE IF NOT EXISTS cards
+(
+    service LowCardinality(String) COMMENT 'The application',
+    environment LowCardinality(String) COMMENT 'Deployment environment',
+    dimension LowCardinality(String) COMMENT 'What defines behaviour: response_model, prompt_version, config.…',
+    value String COMMENT 'The new version' CODEC(ZSTD(1)),
+    first_seen DateTime64(3, 'UTC') COMMENT 'First event that carried it',
+    until DateTime64(3, 'UTC') COMMENT 'When the card was made; what came later is not in it',
+    calls UInt64 COMMENT 'Calls on it until then',
+    without UInt64 COMMENT 'Calls of the same operations without it meanwhile',
+    metric LowCardinality(String) COMMENT 'Metric name',
+    beside UInt8 COMMENT '1: compared with calls without it at the same time; 0: with the two hours before it came',
+    other Float64 COMMENT 'Level of what it is compared with, in the metric''s unit; NaN where nothing is known',
+    other_low Float64 COMMENT 'Lower end of its 95 % interval',
+    other_high Float64 COMMENT 'Upper end of its 95 % interval',
+    other_events UInt64 COMMENT 'Events it rests on',
+    level Float64 COMMENT 'Level on the version',
+    level_low Float64 COMMENT 'Lower end of its 95 % interval',
+    level_high Float64 COMMENT 'Upper end of its 95 % interval',
+    level_events UInt64 COMMENT 'Events it rests on',
+    z Float64 COMMENT 'The difference in standard errors',
+    sure UInt8 COMMENT '1 when it would stand out among all metrics of the card',
+    apart Float64 COMMENT 'How far the two may lie apart at 95 %: metric''s unit; for positive metrics the ratio less one',
+    stored DateTime('UTC') DEFAULT now() COMMENT 'When the row was written'
+)
+ENGINE = ReplacingMergeTree(calls)
+ORDER BY (service, environment, dimension, value, metric)
+TTL stored + toIntervalDay({history_days})
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'Each new version beside the others, a row a metric; the one that rests on most calls with FINAL';

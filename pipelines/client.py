@@ -8,10 +8,13 @@ from typing import Any
 import httpx
 import msgspec
 
+from undertow.alerts.cards import version_card
 from undertow.alerts.incident import Incident
 from undertow.alerts.text import page_text
 from undertow.dashboards.report import render_report
 from undertow.dashboards.tables import table
+from undertow.drift.cards import Card
+from undertow.pipelines.card_rows import CARDS, cards_of
 from undertow.pipelines.clickhouse import QueryResult, Store, ask, ask_server
 from undertow.pipelines.incident_report import report
 from undertow.pipelines.paging import links
@@ -33,6 +36,7 @@ __all__ = [
     "query",
     "silences",
     "spend",
+    "versions",
 ]
 
 TIMEOUT_S = 30.0
@@ -75,6 +79,19 @@ def incidents(settings: Settings) -> QueryResult:
         settings,
         "SELECT id, opened_at, state, severity, service, headline FROM incidents ORDER BY opened_at DESC LIMIT 100",
     )
+
+
+def versions(settings: Settings) -> str:
+    """Return the cards of new versions, newest first."""
+    cards = cards_of(query(settings, CARDS).rows)
+    told = ["\n  ".join([_place(card), *version_card(card)]) for card in cards]
+    return "\n\n".join(told) or (
+        "No new version has a card yet: one is made when 1,000 calls have run on it, or 12 hours after it came."
+    )
+
+
+def _place(card: Card) -> str:
+    return card.service + (f"/{card.environment}" if card.environment else "")
 
 
 def spend(settings: Settings, days: float) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from undertow.alerts.incident import Incident
-from undertow.alerts.text import page_text
 from undertow.dashboards.model import (
     ChangeMark,
     Chart,
@@ -28,7 +27,7 @@ from undertow.pipelines.demo_pages import Sent, page_of
 from undertow.pipelines.demo_queries import HttpBucket, Queries, Totals
 from undertow.pipelines.demo_queries import Level as Bucket
 from undertow.pipelines.demo_speakers import slices_of, speakers
-from undertow.pipelines.incident_view import HTTP_LEVELS, changed, http_level, plain, point, row
+from undertow.pipelines.incident_view import changed, plain, point, view
 
 __all__ = ["Story", "compose"]
 
@@ -83,23 +82,8 @@ def compose(queries: Queries, story: Story) -> Report:
 
 def _view(latest: Incident, sent: Sequence[Sent]) -> IncidentView:
     page, incident = page_of(latest, sent), _as_paged(latest)
-    return IncidentView(
-        id=incident.id,
-        headline=page.headline if page is not None else incident.headline,
-        severity=incident.severity,
-        service=incident.service,
-        opened_at=incident.opened_at,
-        changed_at=incident.changed_at,
-        changed_from=incident.changed_from,
-        changed_to=incident.changed_to,
-        paged_at=incident.paged_at,
-        resolved_at=incident.resolved_at,
-        resolution=incident.resolution,
-        rows=[row(verdict) for verdict in _table(incident)[:_ROWS]],
-        http=[http_level(level) for level in incident.http if level.metric in HTTP_LEVELS],
-        causes=[str(cause["text"]) for cause in incident.causes],
-        page_text=page.text if page is not None else page_text(incident),
-    )
+    rows = _table(incident)[:_ROWS]
+    return view(incident, rows) if page is None else view(incident, rows, page.headline, page.text)
 
 
 def _as_paged(incident: Incident) -> Incident:

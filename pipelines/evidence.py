@@ -16,29 +16,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.alerts.incident import Account
+from undertow.drift.averages import Average
+from undertow.drift.cards import Card
 from undertow.drift.catalogue import Catalogue
 from undertow.drift.causes import Question, explain
 from undertow.drift.exemplars import ALL, Details, Exemplar, Exemplars
 from undertow.drift.inquiry import Inquiry
-from undertow.drift.interaction import Interaction, Scalar
+from undertow.drift.interaction import Interaction, text_of
 from undertow.drift.ledger import Ledger
 from undertow.drift.metrics import Family, Metric, parent_of, resolve
-from undertow.drift.newcomers import Card, Newcomers
+from undertow.drift.newcomers import Newcomers
 from undertow.drift.phrases import Phrase, moved_phrases
+from undertow.drift.prices import PriceTable
 from undertow.drift.segments import Group, dimension_reader
 from undertow.drift.showcase import Showcase, answer_text, question_text, showcase
 from undertow.drift.statistics.proportions import Floats
-from undertow.drift.topics import Asked, Topics
+from undertow.drift.topics import ONE_IN, Asked, Topics
 from undertow.drift.values import hash_of
 from undertow.drift.verdict import Series, Verdict
 from undertow.drift.versions import Versions
 from undertow.drift.windows import ClosedWindow
 from undertow.pipelines.step import Sighting
+from undertow.pipelines.vector_meter import VectorMeasures
 
 __all__ = ["Evidence"]
 
 _BEFORE_S, _SINCE_S = 6 * 3600.0, 3600.0  # from which exemplars are taken
 _INPUTS = "input_centroid"
+_LONGEST = 600  # characters of a question from which its topic gets its name
 _VALUES = frozenset({Family.POSITIVE, Family.SCORE})
 _FAR = 1e15  # stands for the level of a tail: its calls are those furthest out
 
@@ -60,6 +65,8 @@ class Evidence:
         What may be told of values of dimensions and of declared changes.
     topic
         Name of the field or attribute that says what is asked; clusters of embeddings do where it is empty.
+    prices
+        What models cost.
     """
 
     def __init__(
@@ -71,10 +78,11 @@ class Evidence:
         texts: Text | None,
         names: Text,
         topic: str = "",
+        prices: PriceTable | None = None,
         state: dict[str, Any] | None = None,
     ) -> None:
         metrics = [catalogue.metric(catalogue.numbers[name]) for name in catalogue.columns]
-        self._dimensions, self._names = tuple(dimensions), names
+        self._dimensions, self._names, self._texts = tuple(dimensions), names, texts
         self._rates = {column: metric.name for column, metric in enumerate(metrics) if metric.family is Family.RATE}
         self._values = {column: metric.name for column, metric in enumerate(metrics) if metric.family in _VALUES}
         self._rate_columns = np.array(list(self._rates), np.int64)
@@ -88,7 +96,7 @@ class Evidence:
             self.topics.restore(state["topics"])
         self._closed_until = -inf
         self._versions, self._unnoted = versions, deque[tuple[float, Interaction]]()
-        self._inquiry = Inquiry(groups, self.ledger, self.newcomers, versions, self.topics)
+        self._inquiry = Inquiry(groups, self.ledger, self.newcomers, versions, self.topics, prices)
 
     def observe(self, seen: Sighting) -> None:
         """Take the calls of a batch.
@@ -97,47 +105,70 @@ class Evidence:
         """
         self._unnoted += seen.in_turn
         self.newcomers.observe(seen.events, seen.values, seen.windows)
-        true = _true(seen.values[:, self._rate_columns], list(self._rates.values()))
-        for row, (event, window) in enumerate(zip(seen.events, seen.windows.tolist(), strict=True)):
-            details = partial(self._details, seen.dims[row], seen.values[row])
-            self.exemplars.observe(event, window, true.get(row, ()), details)
+        numbers = [hash_of(event.service, event.id, "exemplar") for event in seen.events]
+        self._keep(seen, numbers)
         if self._topic is not None:
-            labels = [self._topic(event) for event in seen.events]
-            self._ask(seen.events, seen.values, seen.windows, [None] * len(seen.events), labels)
+            self._ask_labelled(seen, numbers)
             return
         for found in seen.vectors:
             if found.number == self._inputs:
-                rows, vectors = found.rows, list(found.vectors)
-                events = [seen.events[row] for row in rows.tolist()]
-                self._ask(events, seen.values[rows], seen.windows[rows], vectors, None)
+                self._ask_embedded(seen, numbers, found)
+
+    def _keep(self, seen: Sighting, numbers: Sequence[int]) -> None:
+        true = _true(seen.values[:, self._rate_columns], list(self._rates.values()))
+        for row, (event, number, window) in enumerate(zip(seen.events, numbers, seen.windows.tolist(), strict=True)):
+            details = partial(self._details, seen.dims[row], seen.values[row])
+            self.exemplars.observe(event, number, window, true.get(row, ()), details)
+
+    def _ask_labelled(self, seen: Sighting, numbers: Sequence[int]) -> None:
+        for row, (event, window) in enumerate(zip(seen.events, seen.windows.tolist(), strict=True)):
+            label = self._topic(event) if self._topic else None
+            if label is not None:
+                self._ask(event, numbers[row], window, seen.values[row], None, self._names(str(label)))
+
+    def _ask_embedded(self, seen: Sighting, numbers: Sequence[int], found: VectorMeasures) -> None:
+        starts = seen.windows[found.rows].tolist()
+        for place, (row, window) in enumerate(zip(found.rows.tolist(), starts, strict=True)):
+            self._ask(seen.events[row], numbers[row], window, seen.values[row], found.vectors[place], None)
 
     def _ask(
         self,
-        events: Sequence[Interaction],
+        event: Interaction,
+        number: int,
+        window: float,
         values: Floats,
-        windows: Floats,
-        vectors: Sequence[NDArray[np.int16] | None],
-        labels: Sequence[Scalar | None] | None,
+        vector: NDArray[np.int16] | None,
+        label: str | None,
     ) -> None:
-        for row, (event, window) in enumerate(zip(events, windows.tolist(), strict=True)):
-            label = None if labels is None or labels[row] is None else self._names(str(labels[row]))
-            if label is not None or vectors[row] is not None:
-                where, number = (event.service, event.environment), hash_of(event.service, event.id, "topic")
-                self.topics.observe(window, Asked(where, number, values[row], vectors[row], label))
+        where = event.service, event.environment
+        if self.topics.wants(window, where, number):
+            text = self._question(event) if label is None and number % ONE_IN == 0 else ""
+            self.topics.observe(window, Asked(where, number, values, vector, label, text))
+
+    def _question(self, event: Interaction) -> str:
+        """Return the beginning of what was asked as it may be kept, redacted before it is cut."""
+        text = text_of(event.input) if self._texts else None
+        return self._texts(text[: 4 * _LONGEST])[:_LONGEST] if self._texts and text else ""
 
     def note_all(self) -> None:
         """Note what is left: every window that the events so far close has been judged."""
         self._note(inf)
 
-    def close(self, window: ClosedWindow) -> None:
-        """Let a closed window count, and what was read before it closed."""
+    def close(self, window: ClosedWindow) -> list[Card]:
+        """Let a closed window count, and what was read before it closed; return the cards that are due."""
         self._note(window.end)
         self._closed_until = window.end
         self.ledger.observe(window)
         self.newcomers.advance(window.end)
+        cards = self.newcomers.due(window.end, self._before)
         self.newcomers.expire(window.end)
         self.exemplars.advance(window.end)
         self.topics.advance(window.end)
+        return self._masked(cards)
+
+    def last_cards(self) -> list[Card]:
+        """Return the cards of new versions that were not due yet when the input ended, as they stand."""
+        return self._masked(self.newcomers.left(self._closed_until, self._before))
 
     def account(self, verdict: Verdict, inputs_moved: float | None, outputs_moved: float | None) -> Account:
         """Return why a series may have changed, and what shows it."""
@@ -146,7 +177,7 @@ class Evidence:
         explanation = explain(self._named(question))
         metric = resolve(verdict.series.metric)
         text = question_text if metric.name.startswith("input_") else answer_text
-        before, since = (self._texts(verdict, metric, span) for span in _spans(verdict))
+        before, since = (self._pool(verdict, metric, span) for span in _spans(verdict))
         phrases = moved_phrases([text(one) for one in before], [text(one) for one in since])
         named = {(cause.dimension, cause.value) for cause in explanation.causes}
         return Account(
@@ -181,7 +212,12 @@ class Evidence:
     def cards(self, verdict: Verdict) -> list[Card]:
         """Return the cards of the versions that are new in the service of a verdict."""
         where = verdict.series.service, verdict.series.environment
-        cards = self.newcomers.cards(*where, partial(self._inquiry.before, *where))
+        return self._masked(self.newcomers.cards(*where, self._closed_until, self._before))
+
+    def _before(self, where: tuple[str, str]) -> Callable[[str, float, Sequence[str]], Average]:
+        return partial(self._inquiry.before, *where)
+
+    def _masked(self, cards: Sequence[Card]) -> list[Card]:
         return [msgspec.structs.replace(card, value=self._names(card.value)) for card in cards]
 
     def _note(self, until: float) -> None:
@@ -206,7 +242,7 @@ class Evidence:
             steps={(dimension, self._names(value)): span for (dimension, value), span in question.steps.items()},
         )
 
-    def _texts(self, verdict: Verdict, metric: Metric, span: tuple[float, float]) -> list[Exemplar]:
+    def _pool(self, verdict: Verdict, metric: Metric, span: tuple[float, float]) -> list[Exemplar]:
         """Return the calls whose words are compared: of a rate those of which it is true, on the side that has more."""
         more = span[0] >= verdict.changed_at if verdict.direction == "up" else span[1] <= verdict.changed_at
         own = metric.family is Family.RATE and metric.name == parent_of(metric.name)

@@ -8,13 +8,13 @@ from typing import Any
 from undertow.alerts.incident import Incident
 from undertow.alerts.links import Link
 from undertow.alerts.ranking import measured, ranked
-from undertow.alerts.text import page_text, slice_of
-from undertow.dashboards.model import Chart, Example, IncidentView, Mark, Period, Point, Reference, Report, VersionView
+from undertow.alerts.text import slice_of
+from undertow.dashboards.model import Chart, Example, Mark, Period, Point, Reference, Report, VersionView
 from undertow.drift.metrics import FLEET, RULE, Family, described
 from undertow.drift.verdict import Series
 from undertow.pipelines.demo_queries import moment, seconds_of
 from undertow.pipelines.engine import quoted
-from undertow.pipelines.incident_view import HTTP_LEVELS, changed, http_level, plain, point, row
+from undertow.pipelines.incident_view import changed, plain, point, view
 
 __all__ = ["report"]
 
@@ -29,44 +29,20 @@ _DRAWN = frozenset({Family.RATE, Family.POSITIVE, Family.SCORE})
 
 def report(incident: Incident, answer: Answer, links: Iterable[Link] = ()) -> Report:
     """Return the report on an incident; `answer` takes a statement and returns its rows, `links` lead on from it."""
+    rows = [one for one in ranked(incident.verdicts) if _has_level(one.series) or one.moved][:_ROWS]
     start, end = incident.changed_from - _AROUND_S, max(incident.opened_at, incident.changed_to) + _AROUND_S
     return Report(
         title="incident",
         generated_for=incident.id,
         period=Period(start, end),
-        incidents=[_view(incident)],
+        incidents=[view(incident, rows)],
         charts=list(_charts(incident, answer, start, end)),
         versions=[
             VersionView(one.dimension, one.value, one.service, one.first_seen, one.declared)
             for one in incident.versions
         ],
         examples=list(_examples(incident)),
-        notes=[note for note in _notes(incident) if note],
         links=[Reference(link.text, link.href) for link in links],
-    )
-
-
-def _notes(incident: Incident) -> list[str]:
-    return [incident.place, incident.moved_by, *incident.words, *(" · ".join(card) for card in incident.cards)]
-
-
-def _view(incident: Incident) -> IncidentView:
-    return IncidentView(
-        id=incident.id,
-        headline=incident.headline,
-        severity=incident.severity,
-        service=incident.service,
-        opened_at=incident.opened_at,
-        changed_at=incident.changed_at,
-        changed_from=incident.changed_from,
-        changed_to=incident.changed_to,
-        paged_at=incident.paged_at,
-        resolved_at=incident.resolved_at,
-        resolution=incident.resolution,
-        rows=[row(verdict) for verdict in ranked(incident.verdicts) if _has_level(verdict.series)][:_ROWS],
-        http=[http_level(level) for level in incident.http if level.metric in HTTP_LEVELS],
-        causes=[str(cause["text"]) for cause in incident.causes],
-        page_text=page_text(incident),
     )
 
 

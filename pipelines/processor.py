@@ -58,6 +58,7 @@ class Processor:
             None if ingest.content == "none" else Redactor(ingest.content, ingest.redact).kept,
             counting.descriptions.kept,
             settings.detection.topic,
+            prices,
             state.get("evidence"),
         )
         numbered = (counting.segments.groups, counting.catalogue, counting.categories)
@@ -79,7 +80,9 @@ class Processor:
 
     def finish(self) -> Step:
         """Close everything that is still open: the input has ended."""
-        return self._judge(self.counting.finish())
+        step = self._judge(self.counting.finish())
+        step.cards += self.evidence.last_cards()
+        return step
 
     def declare(self, change: Interaction) -> Step:
         """Take a change that somebody declared: a version seen, a row, and no word on what time it is."""
@@ -162,7 +165,7 @@ class Processor:
             self.evidence.observe(step.sighting)
         self._judging.add(step.found)
         for window in step.windows:
-            self.evidence.close(window)
+            step.cards += self.evidence.close(window)
             found = self._judging.judge(window)
             step.verdicts += found
             context = self._context(found)

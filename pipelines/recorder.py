@@ -19,6 +19,7 @@ from undertow.drift.metrics import Family
 from undertow.drift.segments import Group
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.versions import SeenVersion
+from undertow.pipelines.card_rows import card_columns
 from undertow.pipelines.dead_letters import DeadLetter
 from undertow.pipelines.redaction import LabelPolicy, Redactor
 from undertow.pipelines.rows import (
@@ -105,6 +106,7 @@ class Recorder:
             "interactions": self._interactions(),
             "dead_letters": dead_letter_columns(self._letters),
             "versions": self._versions(versions),
+            "cards": card_columns([card for step in self._steps for card in step.cards]),
             "spend": spend_columns([row for step in self._steps for row in step.spent]),
         }
 

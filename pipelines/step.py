@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.alerts.incident import Change, Version
+from undertow.drift.cards import Card
 from undertow.drift.interaction import Interaction
 from undertow.drift.spend import SpendRow
 from undertow.drift.statistics.proportions import Floats
@@ -48,7 +49,8 @@ class Step(msgspec.Struct):
 
     `events` are the new ones (late ones included), `measured` what they say; `late` marks those that came too late to
     be counted. `found` is what rules found, `spent` are the hours of spending that closed, `versions` what defines
-    behaviour and is new. `verdicts` and `changes` are added by whoever judges the windows.
+    behaviour and is new. `verdicts`, `changes` and `cards` (what differs on new versions) are added by whoever judges
+    the windows.
     """
 
     events: list[Interaction]
@@ -60,4 +62,5 @@ class Step(msgspec.Struct):
     spent: list[SpendRow] = []
     versions: list[Version] = []
     found: list[Verdict] = []
+    cards: list[Card] = []
     sighting: Sighting | None = None

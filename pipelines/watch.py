@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+from undertow.alerts.cards import told_version
 from undertow.alerts.incident import Change, Version
 from undertow.drift.interaction import Interaction, Kind
 from undertow.pipelines import pins, snapshot
@@ -40,7 +41,7 @@ class Pages(Protocol):
         ...
 
     def announce(self, versions: Iterable[Version]) -> int:
-        """Keep first-seen versions for those who have a place for them."""
+        """Keep first-seen versions, and what their cards say, for those who have a place for them."""
         ...
 
 
@@ -158,7 +159,7 @@ class Watch:
 
     def _tell(self, step: Step) -> None:
         self._pages.submit(step.changes)
-        self._pages.announce(step.versions)
+        self._pages.announce([*step.versions, *map(told_version, step.cards)])
         self._observe(step)
 
     def _idle(self) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import chdb
 import uvicorn
@@ -78,7 +79,7 @@ def served(folder: Path) -> Iterator[str]:
 
 def _serve(folder: str, port: int) -> None:
     path = os.path.realpath(folder)
-    keeper = chdb.connect(path)  # the engine lives as long as one handle
+    keeper: Any = chdb.connect(path)  # type: ignore[no-untyped-call]  # the engine lives as long as one handle
     engine = Engine(path, "default", writable=True)
     uvicorn.run(ClickHouseInterface(engine, body_limit=WRITE_LIMIT_BYTES), port=port, log_level="warning")
     keeper.close()

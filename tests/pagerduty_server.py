@@ -231,7 +231,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.pagerduty.hang()
             self.close_connection = True
             return
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        if len(body := self.rfile.read(length)) < length:  # the caller has left in the middle of it
+            self.close_connection = True
+            return
         if self.path not in {"/v2/enqueue", "/v2/change/enqueue"}:
             self.pagerduty.note("404", body)
             self._answer(404, {"message": "Not Found"})

@@ -17,7 +17,7 @@ from undertow.alerts.body import cut, fitted
 from undertow.alerts.channel import Announcement, Delivery, Outcome
 from undertow.alerts.formats import rfc3339, utc
 from undertow.alerts.http import Poster, Timeouts, Transport
-from undertow.alerts.incident import Change, ChangeKind, Incident
+from undertow.alerts.incident import Change, ChangeKind, Incident, Version
 from undertow.alerts.links import Links
 from undertow.alerts.pace import Pace
 from undertow.alerts.query import query
@@ -110,7 +110,7 @@ class PagerDuty:
         return answer
 
     def announce(self, announcement: Announcement) -> Delivery:
-        """Make one attempt to put a first-seen version on the service's timeline, as a change event.
+        """Make one attempt to put a first-seen version, or its card, on the service's timeline, as a change event.
 
         Announcements leave half of the calls to pages.
         """
@@ -148,10 +148,14 @@ class PagerDuty:
 
     def _change_event(self, announcement: Announcement) -> bytes:
         version = announcement.version
-        declared = f": {version.declared}" if version.declared else ""
         where = version.service + (f"/{version.environment}" if version.environment else "")
-        summary = f"{where}: {version.dimension}={version.value} first seen {utc(version.first_seen)}{declared}"
-        details = {"dimension": version.dimension, "value": version.value, "declared": version.declared}
+        summary = f"{where}: {_news(version)}"
+        details: dict[str, Any] = {
+            "dimension": version.dimension,
+            "value": version.value,
+            "declared": version.declared,
+        }
+        details |= {"card": list(version.card)} if version.card else {}
         payload: dict[str, Any] = {
             "summary": cut(summary, SUMMARY_LIMIT),
             "source": cut(where, FIELD_LIMIT),
@@ -160,6 +164,13 @@ class PagerDuty:
         if timestamp := rfc3339(version.first_seen):
             payload["timestamp"] = timestamp
         return fitted({"routing_key": self._routing_key, "payload": payload}, details, BODY_LIMIT)
+
+
+def _news(version: Version) -> str:
+    if version.card:
+        return "; ".join(version.card)
+    declared = f": {version.declared}" if version.declared else ""
+    return f"{version.dimension}={version.value} first seen {utc(version.first_seen)}{declared}"
 
 
 def _payload(change: Change, details: dict[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from undertow.dashboards.board import Board, Kind, Link, Panel, Row, Sql, Variable
-from undertow.dashboards.board_sql import ENVIRONMENT, OF_SERVICES, SEGMENT, TO_INCIDENT, level_by_service, marks
+from undertow.dashboards.board_sql import (
+    ENVIRONMENT,
+    OF_SERVICES,
+    SEGMENT,
+    SERVICES,
+    TO_INCIDENT,
+    level_by_service,
+    marks,
+)
 
 __all__ = ["BOARD"]
 
-_SERVICE = Variable("service", "Service", Sql("SELECT DISTINCT service FROM windows ORDER BY service"), several=True)
+_SERVICE = Variable("service", "Service", SERVICES, several=True)
 
 
 def _number(title: str, sql: str, description: str, unit: str = "short") -> Panel:

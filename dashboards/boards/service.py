@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from undertow.dashboards.board import Board, Kind, Panel, Row, Sql, Variable
-from undertow.dashboards.board_sql import ENVIRONMENT, LEVEL, OF_ENVIRONMENT, SEGMENT, marks
+from undertow.dashboards.board_sql import ENVIRONMENT, LEVEL, OF_ENVIRONMENT, SEGMENT, SERVICES, marks
 
 __all__ = ["BOARD"]
 
@@ -12,14 +12,14 @@ _OF_METRIC = f"$__timeFilter(window_start) AND metric = ${{metric:singlequote}} 
 _OF_SERIES = f"{_OF_METRIC} AND {SEGMENT} = ${{segment:singlequote}}"
 
 _VARIABLES = (
-    Variable("service", "Service", Sql("SELECT DISTINCT service FROM windows ORDER BY service")),
+    Variable("service", "Service", SERVICES),
     ENVIRONMENT,
     Variable(
         "metric",
         "Metric",
         Sql("""SELECT DISTINCT metric
 FROM windows
-WHERE service = ${service:singlequote} AND family IN ('rate', 'positive', 'score')
+WHERE $__timeFilter(window_start) AND service = ${service:singlequote} AND family IN ('rate', 'positive', 'score')
 ORDER BY metric != 'refusal_rate', metric"""),
     ),
     Variable(
@@ -27,7 +27,7 @@ ORDER BY metric != 'refusal_rate', metric"""),
         "Slice",
         Sql(f"""SELECT DISTINCT {SEGMENT} AS slice
 FROM windows
-WHERE service = ${{service:singlequote}} AND metric = ${{metric:singlequote}}
+WHERE $__timeFilter(window_start) AND service = ${{service:singlequote}} AND metric = ${{metric:singlequote}}
 ORDER BY slice != 'all traffic', slice"""),
     ),
 )

@@ -23,7 +23,7 @@ from undertow.pipelines.settings import Kafka
 __all__ = ["Loop"]
 
 POLL_S = 0.1  # wait for messages: how soon a stop, and what a machine has been waiting for, is seen
-BATCH = 10_000  # messages of a round
+BATCH, LEAST = 10_000, 100  # messages of a round; between these as many as are done by the next commit
 SURVEY_S = 2.0  # between two questions where the log ends
 FLUSH_S = 60.0  # without an acknowledgement the process ends
 MOST_UNACKNOWLEDGED = 33_554_432  # bytes; beyond it all partitions wait
@@ -76,6 +76,7 @@ class Loop:
         self._ends: dict[Partition, int] = {}
         self._asked = float("-inf")
         self._settled = clock()
+        self._limit = LEAST
         with ExitStack() as opened:
             self._producer: Producer = opened.enter_context(closing(client.producer()))
             self._beside: Consumer | None = None
@@ -96,7 +97,7 @@ class Loop:
     def step(self) -> None:
         """Go round once."""
         with self._meter.timed("poll"):
-            polled = self._consumer.poll(POLL_S, BATCH)
+            polled = self._consumer.poll(POLL_S, self._limit)
         start = time.perf_counter()
         self._let_go(polled.revoked)
         self._begin(polled.assigned)
@@ -109,7 +110,12 @@ class Loop:
         if self._clock() - self._settled >= self._commit_s:
             self._settle()
         if polled.messages:
-            self._meter.batch.observe(time.perf_counter() - start)
+            self._pace(sum(map(len, polled.messages.values())), time.perf_counter() - start)
+
+    def _pace(self, messages: int, took: float) -> None:
+        """Read next as many messages as will be done by the next commit: a round too long would hold it up."""
+        self._meter.batch.observe(took)
+        self._limit = min(max(int(messages * self._commit_s / took), LEAST), BATCH, 2 * self._limit)
 
     # -- partitions come and go ---------------------------------------------------------------------------------------
 

@@ -44,12 +44,13 @@ def check_topics(settings: Settings) -> dict[str, TopicFacts]:
     Raises
     ------
     undertow.pipelines.kafka.errors.KafkaError
-        As for `set_up`.
+        As for `set_up`, in one sentence.
     """
     wanted = plans(settings.kafka, settings.ingest)
     with Admin(settings.kafka) as admin:
         found = admin.topics(list(wanted))
-        _refuse([problem.text for problem in problems(found, wanted, admin.brokers())])
+    first, *more = [problem.text for problem in problems(found, wanted, settings.kafka.replication)] or [""]
+    _refuse([f"{first} ({len(more)} more: `undertow topics --check` tells all)" if more else first])
     return found
 
 

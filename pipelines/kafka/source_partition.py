@@ -141,6 +141,7 @@ class _State(msgspec.Struct):
     versions: list[Version] = []
     letters: list[Any] = []
     core: dict[str, Any] | None = None
+    key: str = ""
     version: int = STATE_VERSION
 
 
@@ -157,11 +158,13 @@ class SourcePartition:
         The state to go on from; without one the partition is read from `start`.
     emitted
         The position up to which outputs have been acknowledged: what is cut at or before it is not told again.
+    key
+        A fingerprint of the key that hides users: with another one, users would have two names.
 
     Raises
     ------
     ValueError
-        The state is of another version.
+        The state is of another version, or was counted with another key.
     """
 
     def __init__(
@@ -175,8 +178,9 @@ class SourcePartition:
         saved: bytes | None = None,
         start: int = 0,
         emitted: int = -1,
+        key: str = "",
     ) -> None:
-        self._state = _read(saved, source) if saved else _State(start, start - start % terms.block)
+        self._state = _read(saved, source, key) if saved else _State(start, start - start % terms.block, key=key)
         self._build, self._terms, self._decode, self._source = build, terms, decode, source
         self._emitted = emitted
         self._letters = DeadLetters(redact, self._state.letters)
@@ -387,11 +391,16 @@ def _floor(value: float) -> float:
     return float(math.floor(value)) if math.isfinite(value) else value
 
 
-def _read(saved: bytes, source: str) -> _State:
+def _read(saved: bytes, source: str, key: str) -> _State:
     content = snapshot.decode(saved)
     if content["version"] != STATE_VERSION:
         raise ValueError(
             f"the state of {source} has version {content['version']}, this Undertow reads {STATE_VERSION}: go back to "
             "the Undertow that wrote it, or begin anew under another prefix in [kafka]"
+        )
+    if content["key"] != key:
+        raise ValueError(
+            f"{source} was counted with another user_key: let all workers have the same in [kafka], or begin anew "
+            "under another prefix"
         )
     return msgspec.convert(content, _State)

@@ -49,7 +49,7 @@ class Ticks:
 
     Examples
     --------
-    >>> ticks = Ticks(Ingest(window_s=10, idle_tick_s=30))
+    >>> ticks = Ticks(Ingest(window_s=10.0, idle_tick_s=30.0))
     >>> ours = {0: Ours(5, 5, 1000.0), 1: Ours(9, 9, 1042.0)}
     >>> for asked in (1040.0, 1049.0, 1058.0, 1067.0, 1076.0):
     ...     idle = ticks.idle(asked, ours)

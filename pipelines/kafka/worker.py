@@ -50,6 +50,7 @@ class Workshop:
         self.redactor = Redactor(settings.ingest.content, settings.ingest.redact)
         key = settings.kafka.user_key.encode() or own_key(settings.folder / "user-hash.key")
         self.pseudonym: Callable[[str], str] = lambda user: user_hash(user, key)
+        self.key_mark = self.pseudonym("")[:8]
         self.prices: PriceTable = price_table(settings.prices)
         self.rows_partitions = topics[self.names.rows].partitions
         self.dead_partitions = topics[self.names.dead].partitions
@@ -96,6 +97,7 @@ class CountedPartition:
             saved=place.saved,
             start=place.first,
             emitted=-1 if place.committed is None else place.committed,
+            key=shop.key_mark,
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
@@ -11,11 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from stored import START, insert_calls, insert_incident
 
+from undertow.drift.cards import Card, CardRow
+from undertow.drift.verdict import Estimate
 from undertow.pipelines import rows, settings
+from undertow.pipelines.card_rows import CARDS, DIFFERENCES, card_columns, cards_of
 from undertow.pipelines.clickhouse import Store, StoreError
 from undertow.pipelines.engine import QueryError
 from undertow.pipelines.schema import column_types, schema_text
@@ -43,6 +48,7 @@ def empty_tables(request: pytest.FixtureRequest) -> Iterator[None]:
     if "store" in request.fixturenames:
         client = request.getfixturevalue("store")._writer
         for table in (
+            "cards",
             "interactions",
             "windows",
             "verdicts",
@@ -198,6 +204,24 @@ def test_a_second_opening_is_refused_with_the_process_and_its_port(store: Store,
     assert found.url == "http://127.0.0.1:8321"
     with pytest.raises(StoreBusyError):
         Store.open(settings.Store(), folder)
+
+
+def test_cards_of_new_versions_come_back_and_tell_what_differs(store: Store) -> None:
+    nothing = Estimate(math.nan, math.nan, math.nan, 0)
+    rows_of = (
+        CardRow("refusal_rate", True, Estimate(0.01, 0.005, 0.02, 900), Estimate(0.12, 0.1, 0.15, 90), 7.0, True, 0.14),
+        CardRow("latency", False, nothing, Estimate(0.9, 0.8, 1.0, 90), 0.0, False, math.inf),
+    )
+    card = Card("support", "prod", "prompt_version", "v48", START, START + 900, 90, 910, rows_of)
+    store.insert("cards", card_columns([msgspec.structs.replace(card, calls=30, rows=rows_of[:1])]), "early")
+    store.insert("cards", card_columns([card]), "late")
+    (back,) = cards_of(store.query(CARDS).rows)
+    assert msgspec.structs.replace(back, rows=()) == msgspec.structs.replace(card, rows=())
+    assert back.rows[0] == card.rows[0]
+    assert (back.rows[1].apart, back.rows[1].other.events) == (math.inf, 0)
+    first, second = store.query(DIFFERENCES).rows
+    assert first[1:9] == ("support", "prompt_version", "v48", 90, 9.0, "refusal_rate", 0.01, 0.12)
+    assert second[6] == "latency"
 
 
 # The engine opens one folder in a process, so what needs folders of its own runs in processes of its own.

@@ -16,6 +16,7 @@ from grafana_server import GrafanaServer
 
 from undertow.dashboards.boards import BOARDS
 from undertow.dashboards.grafana import board_json, files
+from undertow.pipelines import cli_dashboards
 from undertow.pipelines.grafana import GrafanaError, push
 from undertow.pipelines.settings import Grafana
 
@@ -139,6 +140,14 @@ def test_the_command_takes_the_token_from_a_file_and_ends_with_an_error_code(
     done = command("push", "-c", str(config))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith("undertow: Grafana at http://127.0.0.1")
+
+
+def test_without_the_clients_package_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "undertow.pipelines.grafana")
+    monkeypatch.delattr("undertow.pipelines.grafana")
+    monkeypatch.setitem(sys.modules, "grafana_client.api", None)
+    with pytest.raises(RuntimeError, match=r"grafana_client.api is missing: pip install 'undertow\[grafana\]'"):
+        cli_dashboards.push()
 
 
 def test_the_files_are_the_boards(tmp_path: Path) -> None:

@@ -17,14 +17,13 @@ from typing import Any
 import pytest
 from go_programs import built
 from grafana_macros import ALL, Shown, expanded
-from prometheus_client import CollectorRegistry
+from ports import port_of
 from replayed import SERVICE, START, replayed
 
 from undertow.dashboards.board import Sql
 from undertow.dashboards.boards import BOARDS
 from undertow.pipelines.clickhouse import Store
-from undertow.pipelines.server import Port, Services
-from undertow.pipelines.settings import Secret
+from undertow.pipelines.server import Port
 
 pytestmark = pytest.mark.skipif("UNDERTOW_TEST_GO" not in os.environ, reason="asked for with UNDERTOW_TEST_GO=1")
 
@@ -45,16 +44,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def port(store: Store) -> Iterator[Port]:
-    services = Services(
-        engine=store.engine,
-        registry=CollectorRegistry(),
-        window_age=lambda: 1.0,
-        window_age_limit_s=60.0,
-        status=dict,
-        control=lambda _action, _body: {},
-        token=Secret("t"),
-    )
-    with Port("127.0.0.1:0", services) as opened:
+    with port_of(store.engine) as opened:
         yield opened
 
 

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
+from ports import port_of
 
 from undertow.pipelines import settings
 from undertow.pipelines.clickhouse import Store
 from undertow.pipelines.engine import Engine, Statement
 from undertow.pipelines.native_format import LAYOUT_BYTES, NativeFormatError, for_revision
-from undertow.pipelines.server import Port, Services
-from undertow.pipelines.settings import Secret
 
 BLOCK_INFO = b"\x01\x00\x02\xff\xff\xff\xff\x00"  # Native format: "field number 1, is_overflows, 2, bucket_num, 0"
 TYPES = {  # of each an expression that is another value in each row n
@@ -103,18 +101,9 @@ def test_the_schema_has_no_type_that_cannot_be_sent(engine: Engine) -> None:
 
 def test_the_port_answers_the_first_question_of_the_go_driver(engine: Engine) -> None:
     """The request as clickhouse-go 2.43 sends it for Grafana's data source."""
-    services = Services(
-        engine=engine,
-        registry=CollectorRegistry(),
-        window_age=lambda: None,
-        window_age_limit_s=60.0,
-        status=dict,
-        control=lambda _action, _body: {},
-        token=Secret("t"),
-    )
     stated = {"client_protocol_version": "54460", "database": "undertow", "default_format": "Native"}
     stated |= {"max_execution_time": "65"}  # from the deadline of the panel
-    with Port("127.0.0.1:0", services) as port:
+    with port_of(engine) as port:
         answer = httpx.post(
             port.url,
             params=stated,

@@ -41,10 +41,13 @@ def outbox(tmp_path: Path) -> Iterator[Outbox]:
 
 
 def lives() -> list[list[Verdict]]:
-    """Sixty services that change within ten minutes, get worse, and recover, by detection time."""
-    first = [verdict(series(service=f"service-{n:02}"), at=T0 + 10 * n) for n in range(INCIDENTS)]
+    """Sixty environments that change within ten minutes, get worse, and recover, by detection time."""
+    first = [verdict(series(environment=f"tenant-{n:02}"), at=T0 + 10 * n) for n in range(INCIDENTS)]
     worse = [
-        verdict(series("output_length", v.series.service), at=v.detected_at + 300, before=800, after=500) for v in first
+        verdict(
+            series("output_length", environment=v.series.environment), at=v.detected_at + 300, before=800, after=500
+        )
+        for v in first
     ]
     back = [verdict(v.series, "recovered", v.detected_at + 1200 + n, opened=v.id) for n, v in enumerate(first + worse)]
     return [[v] for v in sorted(first + worse + back, key=lambda v: v.detected_at)]

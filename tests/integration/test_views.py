@@ -58,7 +58,8 @@ RATE = {"metric": "refusal_rate", "family": "rate", "events": 10, "hits": 3}
 def test_refusals_are_told_by_model_and_prompt_version_of_that_night(store: Store) -> None:
     old, new = {"response_model": "m1", "prompt_version": "7"}, {"response_model": "m2", "prompt_version": "8"}
     other_nights = [{**old, "time": START - DAY}, {**old, "time": START + DAY}]
-    calls = [old, old, new, new, *other_nights, {**new, "shadow_of": "1"}, {"kind": Kind.TOOL}, new]
+    calls: list[dict[str, Any]] = [old, old, new, new, *other_nights, {**new, "shadow_of": "1"}]
+    calls += [{"kind": Kind.TOOL}, new]
     insert_calls(store, *calls, refusal_rate=[0, 0, 1, 0, 1, 1, 1, np.nan, np.nan])
     assert _ask(store, f"refusals({THEN})") == [
         ("support", "", "", "m2", "8", 2, 1, 50.0),

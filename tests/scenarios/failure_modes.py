@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 from scenarios.failure_traffic import (
+    AIRLINE,
     ASSISTANT,
     PRICED,
     QUERIES,
@@ -115,15 +116,17 @@ SCENARIOS: list[Scenario] = [
     Scenario(14, "an agent runs into its ceiling on tasks that took three calls", SUPPORT,
         [
             calls({"prompt_version": "v9"}, operation="refund"),
-            looping(20, 1.0, lambda e, n: {"output": f"{e.output} ({n})"}, 0.1, Kind.CALL, prompt_version="v9"),
+            looping(20, 1.0, lambda e, n: {"output": f"{e.output} ({n})"}, 0.2, Kind.CALL, prompt_version="v9"),
         ],
-        "calls_per_task.high", cause="prompt_version=v9", within=6000),
+        "calls_so_far", cause="prompt_version=v9", within=4000),
+    Scenario(14, "an agent's runs go wrong and take seven tools in place of four", AIRLINE, [],
+        "calls_per_task", within=3000, real="tau-bench"),
     Scenario(15, "a rollback leaves one region behind", SUPPORT,
         [
             calls({"prompt_version": "v48"}, operation="answer"),
             calls(refused, share=0.2, prompt_version="v48"),
         ],
-        "refusal_rate", ("operation", "answer"), cause="prompt_version=v48", within=1000, says="ap-south",
+        "refusal_rate", ("operation", "answer"), cause="prompt_version=v48", within=1000, says="of the traffic is back",
         ends_after=2500, later=6000,
         then=[
             calls({"prompt_version": "v48"}, operation="answer", region="ap-south"),
@@ -322,7 +325,8 @@ SCENARIOS: list[Scenario] = [
         ],
         "error_rate", within=500),
     Scenario(58, "the provider raises its price by 40 %", PRICED, (),
-        "cost_per_task", ("operation", "answer"), cause=f"price={HAIKU}", within=3000),
+        "cost_per_task", ("operation", "answer"), cause=f"price={HAIKU}", within=3000,
+        missed="prices are no suspects"),
     Scenario(59, "users adapt, days after the answers grew terse", WEEKS,
         [
             calls(lambda rng, e: {"prompt_version": "v48"} | longer(e, 0.6), operation="answer"),

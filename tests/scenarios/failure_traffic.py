@@ -14,12 +14,13 @@ from msgspec.structs import replace
 from outside import needed_data
 from scenarios.streams import CHANGE, DAY_S, Stream
 
-from undertow.drift.interaction import Interaction, Kind
+from undertow.drift.interaction import Interaction, Kind, ToolCall
 from undertow.drift.pin import Pin
 from undertow.pipelines.settings import parse
 from undertow.pipelines.simulator import Planted, Scenario, events
 
 __all__ = [
+    "AIRLINE",
     "ASSISTANT",
     "PRICED",
     "QUERIES",
@@ -49,6 +50,7 @@ task_idle_s = 120
 min_events = 600
 dimensions = ["operation", "response_model", "prompt_version", "region", "agent", "variant", "cohort", "device", "key"]
 parity = ["region", "environment"]
+stated = { stop_sequence_rate = 0.0003 }
 [embeddings]
 source = "off"
 [fleet]
@@ -202,6 +204,29 @@ def asked(rng: Random, domains: tuple[str, ...] = ("banking", "work", "small_tal
     return {"input": row["text"], "label": row["intent"]}
 
 
+def airline(seed: int, start: float, end: float, incidents: tuple[Planted, ...]) -> Iterator[Interaction]:
+    """Yield an agent's runs, one after the other, a message a second: those that end well, then those that do not."""
+    del incidents
+    rng, half, number = Random(f"{seed} {start}"), "calm" if start < CHANGE else "since", 0
+    chosen = real_rows("tau-bench/gpt-4o-airline.jsonl.gz", "reward", (1.0,) if start < CHANGE else (0.0,))
+    while start + number < end:
+        task = f"{half}-{number}"
+        for message in rng.choice(chosen)["messages"]:
+            if message["role"] in {"assistant", "tool"}:
+                yield of_run(message, id=f"{half}-{number}", time=start + number, task=task)
+                number += 1
+
+
+def of_run(message: dict[str, Any], **place: Any) -> Interaction:
+    """Return a message of a run as the event that a log has for it."""
+    if message["role"] == "tool":
+        ran = [ToolCall(message.get("name") or "tool", result=message.get("content"))]
+        return Interaction(service="airline", kind=Kind.TOOL, agent="airline", tool_calls=ran, **place)
+    wanted = [ToolCall(call["name"], call["arguments"]) for call in message.get("tool_calls") or ()] or None
+    event = Interaction(service="airline", agent="airline", model="gpt-4o", http_status=200, **place)
+    return replace(event, output=message.get("content"), tool_calls=wanted)
+
+
 def real_refusal(rng: Random, event: Interaction) -> dict[str, Any]:
     """Return a question that GPT-4 refused to answer, and how, in place of those of the event."""
     del event
@@ -211,7 +236,7 @@ def real_refusal(rng: Random, event: Interaction) -> dict[str, Any]:
 
 
 @cache
-def real_rows(name: str, column: str, values: tuple[str, ...]) -> list[dict[str, Any]]:
+def real_rows(name: str, column: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
     """Return rows of a file of the shared data sets by what stands in a column; ends the test where it is missing."""
     path = needed_data() / name
     text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
@@ -239,4 +264,5 @@ WEEKS = Stream(
     "weeks", partial(simulated, rate_per_s=400 / DAY_S), 14 * DAY_S, 42 * DAY_S, parse(_FOR_WEEKS), (_CALM_WEEKS,)
 )
 ASSISTANT = Stream("GPT-3.5 of March 2023", partial(answered, row=march), 4000.0, 2000.0, parse(_EMBEDDED))
+AIRLINE = Stream("an airline's agent, runs that end well", airline, 9000.0, 6000.0, parse(_WATCHED))
 QUERIES = Stream("clinc150", partial(answered, row=asked), 4000.0, 3000.0, parse(_EMBEDDED))

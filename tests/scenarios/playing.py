@@ -120,11 +120,9 @@ class Played:
 
     def slices(self, scenario: Scenario) -> set[tuple[str, str]]:
         """Return the slices in which it was told, and those that carry it."""
-        mine = (v for v in self.verdicts if (v.series.metric, v.kind) == (scenario.metric, scenario.told))
         incident = self.incident(scenario)
-        return {pair for verdict in mine for pair in verdict.series.segment} | set(
-            incident.carried_by if incident else ()
-        )
+        carried = incident.carried_by if incident else []
+        return {pair for verdict in self._told(scenario) for pair in verdict.series.segment}.union(carried)
 
     def leads(self, scenario: Scenario) -> str:
         """Return the metric with which the page begins."""

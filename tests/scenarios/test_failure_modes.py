@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -50,6 +52,22 @@ def test_with_real_words_it_is_told_as_expected_and_nothing_is_told_before(scena
 def test_every_failure_that_events_show_is_in_the_table() -> None:
     assert {scenario.number for scenario in SCENARIOS} >= DETECTABLE
     assert len(DETECTABLE) == 49
+
+
+def test_what_falls_short_is_said() -> None:
+    right = next(scenario for scenario in SCENARIOS if scenario.number == 28)
+    came = play(right, SEED)
+    assert shortfalls(right, came) == []
+    wrong: dict[str, Any] = {"within": 1, "segment": ("region", "moon"), "cause": "prompt_version=v0"}
+    for name, value in (wrong | {"says": "all is well", "pages": 0, "recovers": True}).items():
+        assert len(shortfalls(replace(right, **{name: value}), came)) == 1, name
+
+
+def test_where_nothing_happens_nothing_is_told() -> None:
+    nothing = replace(SCENARIOS[0], what=[], within=3000)
+    came = play(nothing, SEED)
+    assert came.pages == []
+    assert len(shortfalls(nothing, came)) == 2  # it is not told, and not paged
 
 
 TEXTS = ("instructions", "input", "output")

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from undertow.alerts.reasons import cause_dicts, moved_text, place_text, version_card
+from undertow.alerts.reasons import cause_dicts, moved_text, place_text
 from undertow.drift.averages import NOTHING, Average, Shift, average_of, pooled
 from undertow.drift.causes import Explanation, Question, explain
 from undertow.drift.contributions import Slice
 from undertow.drift.metrics import Family
-from undertow.drift.newcomers import Card, CardRow
 from undertow.drift.suspicion import ChangeTime, Suspect, origin_of
 
 T0 = 1_790_000_000.0
@@ -84,11 +83,12 @@ def test_old_versions_leave_the_unknown_in_front() -> None:
 
 
 def test_a_price_is_a_suspect_of_costs_alone() -> None:
-    price = suspect("price", "gpt-x")
+    price = suspect("price", "gpt-x", declared="input 2.5 → 5 $/M")
     assert [cause.kind for cause in explained(price).causes] == ["unknown"]
     costs = explained(price, metric="cost_per_task", family=Family.POSITIVE, slices=())
     assert costs.causes[0].kind == "price"
-    assert "changed at" in texts(costs)[0]
+    assert texts(costs)[0].startswith("price of gpt-x: input 2.5 → 5 $/M since 2026-09-21 14:13:10 UTC")
+    assert "declared" not in texts(costs)[0]
 
 
 def test_shares_that_moved_are_the_cause_when_levels_stayed() -> None:
@@ -162,15 +162,3 @@ def test_the_same_questions_refused_more_often_is_the_model() -> None:
 
 def test_of_few_questions_nothing_is_concluded() -> None:
     assert explained(**topics((20, 20), (20, 20), (0.0, 0.0), since=0.5)).moved == "model"
-
-
-def test_the_cards_lines_tell_what_is_surely_different() -> None:
-    row = CardRow("refusal_rate", rate(900, 9), rate(500, 5), rate(500, 60), 7.0, sure=True)
-    same = CardRow("output_length", rate(900, 9), rate(500, 5), rate(500, 5), 0.1, sure=False)
-    card = Card("s", "", "prompt_version", "v48", T0, (row, same))
-    assert version_card(card) == [
-        "prompt_version=v48, new since 2026-09-21 14:13:20 UTC",
-        "answers that refuse without it → on it: 1 % → 12 %",
-    ]
-    nothing = Card("s", "", "prompt_version", "v48", T0, (same,))
-    assert version_card(nothing)[0].endswith("nothing differs so far in 1 metrics")

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from alert_samples import change, incident, series, verdict
 from pagerduty_server import PagerDutyServer, change_problems, problems
@@ -127,6 +128,15 @@ def test_a_change_event_keeps_to_the_limits() -> None:
     event = announced(Version("config", "x" * 3000, float("nan"), "s" * 900))
     assert (len(event["payload"]["summary"]), len(event["payload"]["source"])) == (1024, 255)
     assert "timestamp" not in event["payload"]
+
+
+def test_the_card_of_a_version_is_a_change_event_of_its_own() -> None:
+    version = Version("prompt_version", "v48", 1_790_000_000.0, "support", "prod")
+    told = msgspec.structs.replace(version, card=("prompt_version=v48, new", "answers that refuse: 2 %, 8 % on it"))
+    event = announced(told)
+    assert event["payload"]["summary"] == "support/prod: prompt_version=v48, new; answers that refuse: 2 %, 8 % on it"
+    assert event["payload"]["custom_details"]["card"] == list(told.card)
+    assert announcement(told).id != announcement(version).id
 
 
 def test_announcements_leave_half_of_the_calls_to_pages() -> None:

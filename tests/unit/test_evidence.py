@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from undertow.alerts.cards import version_card
 from undertow.alerts.incident import Incident
 from undertow.drift.interaction import Interaction
 from undertow.drift.prices import PriceTable
@@ -75,7 +76,25 @@ def test_the_cause_and_the_slice_are_named(incident: Incident) -> None:
 
 def test_the_new_version_has_its_card(incident: Incident) -> None:
     (card,) = [card for card in incident.cards if card[0].startswith("prompt_version=v48")]
-    assert any(line.startswith("answers that refuse without it → on it: ") for line in card)
+    assert any(line.startswith("answers that refuse: ") and "on it" in line for line in card)
+
+
+def test_every_new_version_has_its_card_whether_anything_is_different_or_not() -> None:
+    processor, events = Processor(settings(), PriceTable()), traffic()
+    for event in events[1800::2]:
+        event.config = {"template": "card 4556 7375 8689 9855"}  # changes nothing; and no card shows the number
+    steps = [processor.step(events, range(len(events))), processor.finish()]
+    given = [card for step in steps for card in step.cards]
+    assert len(given) == 2
+    cards = {(card.dimension, card.value): card for card in given}
+    bad = cards.pop(("prompt_version", "v48"))
+    (calm,) = cards.values()
+    assert "refusal_rate" in {row.metric for row in bad.rows if row.sure}
+    assert bad.share == pytest.approx(1 / 3, abs=0.1)
+    assert [row.metric for row in calm.rows if row.sure] == []
+    assert "9855" not in calm.value
+    assert calm.calls == 500
+    assert any(line.startswith("no difference seen larger than: answers that refuse") for line in version_card(calm))
 
 
 def test_calls_before_and_since_show_the_change_and_are_masked(incident: Incident) -> None:

@@ -14,6 +14,7 @@ from undertow.drift.interaction import Interaction, Kind
 from undertow.drift.metrics import Family
 from undertow.drift.phrases import Phrase
 from undertow.drift.showcase import showcase
+from undertow.drift.values import hash_of
 
 
 def call(number: int, time: float | None = None, **more: Any) -> Interaction:
@@ -39,7 +40,7 @@ def kept(events: list[Interaction], **limits: int) -> Exemplars:
 
 def take(exemplars: Exemplars, event: Interaction) -> None:
     refused = int(event.id) % 100 == 7
-    exemplars.observe(event, event.time // 10 * 10, ["refusal_rate"] if refused else [], nothing)
+    exemplars.observe(event, hash_of(event.id), event.time // 10 * 10, ["refusal_rate"] if refused else [], nothing)
 
 
 def test_which_are_kept_does_not_depend_on_the_order() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from alert_samples import T0, incident, series, verdict
 
 from undertow.alerts.links import Link
@@ -27,10 +28,15 @@ def levels(asked: list[str]) -> Any:
 
 def test_the_page_holds_the_answer_the_charts_the_calls_and_the_words() -> None:
     asked: list[str] = []
-    found = incident(shown=SHOWN, words=['new: "i cannot" in 40 % of the answers'], moved_by="the answers moved")
+    found = incident(
+        shown=SHOWN,
+        words=['new: "i cannot" in 40 % of the answers'],
+        moved_by="the answers moved",
+        cards=[["prompt_version=v48, new", "answers that refuse: 2 % without it, 11 % on it"]],
+    )
     page = render_report(report(found, levels(asked)))
     assert found.headline in page
-    for told in ("<svg", "I cannot do that", "the answers moved", "i cannot", "prompt_version", "undertow explain"):
+    for told in ("<svg", "I cannot do that", "the answers moved", "i cannot", "11 % on it", "undertow explain"):
         assert told in page
     assert "cancel <b>it</b>" not in page
     assert len(asked) == 1
@@ -56,6 +62,33 @@ def test_what_has_no_level_is_not_drawn() -> None:
 def test_a_summary_of_many_incidents_has_a_page_too() -> None:
     page = incident(verdicts=[], versions=[], causes=[{"kind": "incident", "text": "support: refuses [1]"}])
     assert "refuses [1]" in render_report(report(page, levels([])))
+
+
+def test_what_moved_names_categories_too_without_an_interval() -> None:
+    keys = msgspec.structs.replace(
+        verdict(series("output_structure")), moved=(("{exec_summary:string}", 0.0, 0.063),), direction="shift"
+    )
+    found = report(incident(verdicts=[keys]), levels([]))
+    (row,) = found.incidents[0].rows
+    assert (row.metric, row.after.value) == ("{exec_summary:string}", 0.063)
+    page = render_report(found)
+    assert "6.3 %" in page
+    assert "nan" not in page
+
+
+def test_a_ready_query_leads_further() -> None:
+    assert "SELECT toStartOfMinute(window_start)" in render_report(report(incident(), levels([])))
+
+
+def test_a_page_that_left_before_what_now_leads_the_incident_says_so() -> None:
+    page = render_report(report(incident(paged_at=T0 - 600), levels([])))
+    assert "8 min before what now leads" in page
+
+
+def test_the_headline_is_cut_where_it_turns_to_what_else_moved() -> None:
+    page = render_report(report(incident(), levels([])))
+    assert "since 14:11 UTC</span></h1>" in page
+    assert '<p class="lead" dir="auto">HTTP green</p>' in page
 
 
 def test_the_report_leads_back_to_what_it_is_given() -> None:

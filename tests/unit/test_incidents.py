@@ -359,12 +359,27 @@ class TestDeterminism:
                     said.append(verdict(of, kind, T0 + window, changed=T0 + window - rng.uniform(0, 900)))
         return said
 
+    VERSIONED = Context(
+        versions=[
+            Version("prompt_version", value, T0 + at, service, "prod")
+            for service, value, at in (
+                ("support", "v2", 900.0),
+                ("search", "v2", 960.0),
+                ("triage", "t7", 930.0),
+                ("support", "v3", 4000.0),
+                ("triage", "t8", 4010.0),
+            )
+        ]
+    )
+
     @staticmethod
-    def play(verdicts: Sequence[Verdict], cuts: Sequence[float], resume: bool = False) -> list[Change]:
+    def play(
+        verdicts: Sequence[Verdict], cuts: Sequence[float], context: Context = NOTHING, resume: bool = False
+    ) -> list[Change]:
         incidents, told = Incidents(IncidentsConfig(pages_per_hour=4)), []
         for since, until in pairwise([T0 - 1, *cuts, T0 + 20_000]):
             batch = [v for v in verdicts if since < v.detected_at <= until]
-            told += incidents.apply(batch, NOTHING, until)
+            told += incidents.apply(batch, context, until)
             if resume:
                 state = msgspec.json.decode(msgspec.json.encode(incidents.snapshot()), type=IncidentsState)
                 incidents = build(IncidentsConfig(pages_per_hour=4), state)
@@ -379,19 +394,26 @@ class TestDeterminism:
             )
         return found
 
-    @given(st.integers(0, 10_000), st.lists(st.integers(0, 720), max_size=12), st.randoms(use_true_random=False))
+    @given(
+        st.integers(0, 10_000),
+        st.lists(st.integers(0, 720), max_size=12),
+        st.sampled_from([NOTHING, VERSIONED]),
+        st.randoms(use_true_random=False),
+    )
     @settings(max_examples=60, deadline=None)
-    def test_batches_ticks_and_resumption_change_nothing(self, seed: int, cuts: list[int], rng: random.Random) -> None:
+    def test_batches_ticks_and_resumption_change_nothing(
+        self, seed: int, cuts: list[int], context: Context, rng: random.Random
+    ) -> None:
         verdicts = self.stream(seed)
-        whole = self.play(verdicts, [])
+        whole = self.play(verdicts, [], context)
         shuffled = rng.sample(verdicts, len(verdicts))
-        parts = self.play(shuffled, sorted({T0 + 10 * cut for cut in cuts}), resume=True)
+        parts = self.play(shuffled, sorted({T0 + 10 * cut for cut in cuts}), context, resume=True)
         assert self.by_incident(parts) == self.by_incident(whole)
 
     @given(st.integers(0, 10_000))
     @settings(max_examples=40, deadline=None)
     def test_every_incident_is_triggered_once_and_resolved_at_most_once_last(self, seed: int) -> None:
-        for story in self.by_incident(self.play(self.stream(seed), [])).values():
+        for story in self.by_incident(self.play(self.stream(seed), [], self.VERSIONED)).values():
             told = [kind for _, kind, _, _ in story]
             assert told[0] is TRIGGER
             assert told.count(TRIGGER) == 1

@@ -174,3 +174,25 @@ class TestSplit:
         shared = [*self.LATER, version("a", "m2", dimension="model"), version("b", "m2", dimension="model")]
         incidents.tick(T0 + 400, Context(versions=shared))
         assert [services(one) for one in incidents.open] == [{"a", "b"}]
+
+    def test_what_leaves_joins_an_incident_that_is_its_own_and_that_is_told(self) -> None:
+        incidents = Incidents(IncidentsConfig())
+        third = verdict(series(service="c"), at=T0 + 6, changed=T0 - 700)
+        incidents.apply([self.ONE, self.OTHER, third], Context(), T0 + 6)
+        incidents.tick(T0 + 40, Context())
+        assert [services(one) for one in incidents.open] == [{"a", "b"}, {"c"}]
+        told = incidents.tick(T0 + 400, Context(versions=[*self.LATER, version("c", "other", at=CHANGED - 590)]))
+        assert [services(one) for one in incidents.open] == [{"a"}, {"b", "c"}], "the oldest first still"
+        assert [(change.kind, services(change.incident)) for change in told] == [
+            (ChangeKind.UPDATE, {"b", "c"}),
+            (ChangeKind.UPDATE, {"a"}),
+        ]
+
+    def test_what_is_left_behind_is_over_when_all_of_it_is_back(self) -> None:
+        incidents = Incidents(IncidentsConfig())
+        incidents.apply([self.ONE, self.OTHER], Context(), T0 + 5)
+        incidents.tick(T0 + 40, Context())
+        incidents.apply([verdict(self.ONE.series, "recovered", T0 + 60, opened=self.ONE.id)], Context(), T0 + 60)
+        told = incidents.tick(T0 + 400, Context(versions=self.LATER))
+        assert (ChangeKind.RESOLVE, {"a"}) in [(change.kind, services(change.incident)) for change in told]
+        assert [services(one) for one in incidents.open] == [{"b"}]

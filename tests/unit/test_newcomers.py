@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from undertow.drift.averages import NOTHING, average_of
+from undertow.drift.averages import NOTHING, Average, average_of
+from undertow.drift.cards import Card
 from undertow.drift.interaction import Interaction, Kind
 from undertow.drift.metrics import METRICS, Family
 from undertow.drift.newcomers import Newcomers
@@ -39,6 +41,14 @@ def followed(events: list[Interaction], values: np.ndarray, batch: int = 500) ->
 
 def take(newcomers: Newcomers, events: list[Interaction], values: np.ndarray) -> None:
     newcomers.observe(events, values, np.array([event.time // 10 * 10 for event in events]))
+
+
+def unknown(_where: tuple[str, str]) -> Callable[[str, float, Sequence[str]], Average]:
+    return lambda *_: NOTHING
+
+
+def cards(newcomers: Newcomers, service: str = "s") -> list[Card]:
+    return newcomers.cards(service, "", 4000.0, unknown)
 
 
 def test_calls_on_a_new_version_and_beside_it_are_told_apart() -> None:
@@ -101,7 +111,7 @@ def test_a_card_marks_what_differs_and_only_that() -> None:
     """A card marks something that does not differ in one of a hundred draws."""
     marked: Counter[str] = Counter()
     for seed in range(60):
-        (card,) = followed(*traffic(seed, count=1500)).cards("s", "", lambda *_: NOTHING)
+        (card,) = cards(followed(*traffic(seed, count=1500)))
         marked.update(row.metric for row in card.rows if row.sure)
     assert marked["refusal_rate"] == 60
     assert marked["output_length"] <= 3
@@ -111,9 +121,11 @@ def test_where_nothing_runs_without_the_version_a_card_compares_with_before() ->
     events, values = traffic(share=1.0)
     before = average_of(Family.RATE, 2000, 40, 40)
     (card,) = followed(events, values).cards(
-        "s", "", lambda metric, *_: before if metric == "refusal_rate" else NOTHING
+        "s", "", 4000.0, lambda _: lambda metric, *_: before if metric == "refusal_rate" else NOTHING
     )
-    assert (card.rows[0].metric, card.rows[0].sure, card.rows[0].off.events) == ("refusal_rate", True, 0)
+    assert (card.rows[0].metric, card.rows[0].sure, card.rows[0].beside) == ("refusal_rate", True, False)
+    assert card.rows[0].other.value == pytest.approx(0.02)
+    assert card.share == 1.0
 
 
 def test_equal_versions_get_a_card_that_marks_nothing_in_nearly_all_of_sixty() -> None:
@@ -122,7 +134,7 @@ def test_equal_versions_get_a_card_that_marks_nothing_in_nearly_all_of_sixty() -
         rng = np.random.default_rng(seed)
         events = [call(n, "v2" if n > 900 and n % 2 else "v1") for n in range(1500)]
         values = np.column_stack([(rng.random(1500) < 0.1).astype(float), rng.lognormal(5, 0.5, 1500)])
-        (card,) = followed(events, values, 1500).cards("s", "", lambda *_: NOTHING)
+        (card,) = cards(followed(events, values, 1500))
         marked += any(row.sure for row in card.rows)
     assert marked <= 3
 
@@ -135,15 +147,43 @@ def test_shadow_calls_scores_and_changes_are_no_traffic() -> None:
         call(1002, "change", kind=Kind.CHANGE),
     ]
     newcomers = followed(events + odd, np.zeros((1003, 2)) + 1)
-    assert newcomers.cards("s", "", lambda *_: NOTHING) == []
+    assert cards(newcomers) == []
 
 
 def test_after_a_day_a_version_is_no_longer_new() -> None:
     events, values = traffic()
     newcomers = followed(events, values)
-    assert newcomers.expire(50_000.0) == []
-    assert [card.value for card in newcomers.expire(86_400.0 + 2_100.0)] == ["v2"]
-    assert newcomers.cards("s", "", lambda *_: NOTHING) == []
+    newcomers.expire(50_000.0)
+    assert [card.value for card in cards(newcomers)] == ["v2"]
+    newcomers.expire(86_400.0 + 2_100.0)
+    assert cards(newcomers) == []
+
+
+def test_a_card_is_given_once_when_enough_calls_have_run_on_the_version() -> None:
+    events, values = traffic(share=0.5)
+    newcomers = Newcomers([REFUSED, LENGTH], card_calls=300)
+    given = []
+    for start in range(0, 4000, 10):
+        take(newcomers, events[start : start + 10], values[start : start + 10])
+        newcomers.advance(start + 10.0)
+        given += newcomers.due(start + 10.0, unknown)
+    (card,) = given
+    assert 300 <= card.calls < 310
+    assert card.share == pytest.approx(0.5, abs=0.06)
+    assert card.rows[0].sure
+    assert newcomers.left(4000.0, unknown) == []
+
+
+def test_a_version_that_hardly_anything_runs_on_has_its_card_when_its_time_is_up_also_after_a_restart() -> None:
+    newcomers = followed(*traffic(share=0.05))
+    assert newcomers.due(43_000.0, unknown) == []
+    assert [card.value for card in newcomers.left(43_000.0, unknown)] == ["v2"]
+    resumed = Newcomers([REFUSED, LENGTH])
+    resumed.restore(newcomers.snapshot())
+    assert [card.value for card in resumed.due(46_000.0, unknown)] == ["v2"]
+    again = Newcomers([REFUSED, LENGTH])
+    again.restore(resumed.snapshot())
+    assert again.due(46_000.0, unknown) == []
 
 
 def test_a_flood_of_versions_stays_within_its_limits() -> None:
@@ -155,7 +195,7 @@ def test_a_flood_of_versions_stays_within_its_limits() -> None:
         ]
         take(newcomers, events, np.zeros((300, 1)))
         newcomers.advance(np.inf)
-    assert len(newcomers.cards("a", "", lambda *_: NOTHING)) == 4
-    assert len(newcomers.cards("b", "", lambda *_: NOTHING)) == 2
+    assert len(cards(newcomers, "a")) == 4
+    assert len(cards(newcomers, "b")) == 2
     assert newcomers.dropped > 0
     assert len(newcomers.snapshot()["services"][0][2]) == 50

@@ -57,6 +57,27 @@ class TestLead:
         notice, page = one("refusal_rate", 0.02, 0.2, kind="notice", statistic=99), one("latency", 1, 2)
         assert lead([notice, page]) is page
 
+    @pytest.mark.parametrize(
+        ("metric", "before", "after"),
+        [
+            ("refusal_rate", 0.02, 0.1),
+            ("output_length", 400, 300),
+            ("cost_per_task", 0.2, 0.1),
+            ("latency.high", 0.01, 0.1),
+        ],
+    )
+    def test_what_people_understand_speaks_before_a_direction_of_embeddings(
+        self, metric: str, before: float, after: float
+    ) -> None:
+        plain, vague = one(metric, before, after, statistic=15), one("output_centroid", 0.0, 1.2, statistic=500)
+        assert lead([vague, plain]) is plain
+        keys = one("output_structure", 0.0, 0.3, statistic=15)
+        assert lead([vague, keys]) is keys
+
+    def test_a_direction_of_embeddings_speaks_where_nothing_else_is_worth_a_page(self) -> None:
+        vague = one("output_centroid", 0.0, 1.2)
+        assert lead([vague, one("refusal_rate", 0.02, 0.022, kind="notice")]) is vague
+
     def test_no_verdicts_have_no_lead(self) -> None:
         with pytest.raises(ValueError, match="without verdicts"):
             lead([])

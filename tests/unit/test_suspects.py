@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from alert_samples import T0, incident
 
 from undertow.alerts.incident import Version
@@ -10,7 +12,7 @@ from undertow.alerts.suspects import around
 PAGE = incident(changed_at=T0, changed_from=T0 - 60, changed_to=T0 + 60)
 
 
-def version(value: str, first_seen: float, **more: str) -> Version:
+def version(value: str, first_seen: float, **more: Any) -> Version:
     return Version(
         "prompt_version", value, first_seen, more.pop("service", "support"), more.pop("environment", "prod"), **more
     )

@@ -12,11 +12,12 @@ from undertow.drift.topics import Asked, Topics
 from undertow.pipelines import snapshot
 
 CATALOGUE = Catalogue()
-REFUSED = CATALOGUE.columns["refusal_rate"]
+REFUSED, EVERY = CATALOGUE.columns["refusal_rate"], CATALOGUE.columns["error_rate"]
+WORDS = ("refund", "parcel", "password", "invoice", "customs", "customs", "customs", "customs")
 HERE = ("s", "")
 
 
-def asked(number: int, topic: int | None, refused: float, label: str | None = None) -> Asked:
+def asked(number: int, topic: int | None, refused: float, label: str | None = None, text: str = "") -> Asked:
     """Return a call about one of some topics, each a direction of its own."""
     values = np.full(len(CATALOGUE.columns), np.nan)
     values[REFUSED] = refused
@@ -24,7 +25,8 @@ def asked(number: int, topic: int | None, refused: float, label: str | None = No
     if topic is not None:
         rng = np.random.default_rng(number)
         vector = np.rint(4096 * (np.eye(8, 64)[topic] + 0.01 * rng.standard_normal(64))).astype(np.int16)
-    return Asked(HERE, number * 7919 % 104_729, values, vector, label)
+    values[EVERY] = 0.0
+    return Asked(HERE, number * 7919 % 104_729, values, vector, label, text)
 
 
 def taken(calls: dict[float, list[Asked]], topics: Topics | None = None) -> Topics:
@@ -39,7 +41,10 @@ def taken(calls: dict[float, list[Asked]], topics: Topics | None = None) -> Topi
 def hours(first: int, last: int, refuses: int, topics: int = 4) -> dict[float, list[Asked]]:
     """Return ten calls every 100 seconds of these hours; those about one topic refuse."""
     return {
-        float(start): [asked(start + n, n % topics, float(n % topics == refuses)) for n in range(10)]
+        float(start): [
+            asked(start + n, n % topics, float(n % topics == refuses), text=f"my {WORDS[n % topics]}?")
+            for n in range(10)
+        ]
         for start in range(first * 3600, last * 3600, 100)
     }
 
@@ -60,10 +65,24 @@ def test_a_topic_never_asked_before_is_new_and_has_no_past() -> None:
     assert new.shift.after.events > 0.2 * sum(one.shift.after.events for one in slices)
 
 
+def test_clusters_have_names_and_counts_before_and_since() -> None:
+    topics = taken(hours(0, 2, refuses=9))
+    taken(hours(2, 3, refuses=7, topics=8), topics)
+    asking = {one.words: one for one in topics.asked(HERE, ((3700, 7200), (7200, 10_800))) if one.words}
+    assert set(asking) == {"refund", "parcel", "password", "invoice", "customs"}
+    assert asking["customs"].name == "new"
+    assert asking["customs"].after > 10 * asking["customs"].before
+    shares = {words: (one.before, one.after) for words, one in asking.items()}
+    before, after = (sum(counts) for counts in zip(*shares.values(), strict=True))
+    assert shares["refund"][1] / after < 0.6 * shares["refund"][0] / before
+    assert topics.asked(("other", ""), ((0, 1), (1, 2))) == []
+
+
 def test_the_users_own_label_needs_no_hour() -> None:
     calls = {0.0: [asked(n, None, float(n < 5), "billing" if n < 5 else "login") for n in range(10)]}
     _, slices = taken(calls).levels(HERE, "refusal_rate", ((0, 5), (0, 30)))
     assert {one.value: one.shift.after.mean for one in slices} == {"billing": 1.0, "login": 0.0}
+    assert {one.words: one.after for one in taken(calls).asked(HERE, ((0, 5), (0, 30)))} == {"billing": 5, "login": 5}
 
 
 def test_labels_beyond_the_limit_are_one() -> None:

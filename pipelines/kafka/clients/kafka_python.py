@@ -54,7 +54,7 @@ def partition_of(key: bytes, partitions: int) -> int:
     Examples
     --------
     >>> partition_of(b"session-1", 8)
-    0
+    4
     """
     return (int(murmur2(key)) & 0x7FFFFFFF) % partitions
 
