@@ -1,0 +1,221 @@
+"""The pager on Kafka: windows joined from all partitions, a lease that outlives nobody, an outbox that is a log."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from alert_samples import T0, series, verdict
+
+from undertow.alerts.channel import Delivery, Outcome
+from undertow.alerts.incident import Change, ChangeKind
+from undertow.pipelines.kafka import verdict_messages
+from undertow.pipelines.kafka.client import Message
+from undertow.pipelines.kafka.errors import LostStateError
+from undertow.pipelines.kafka.incident_log import Finished, Place, Planned, key_of, read, value_of
+from undertow.pipelines.kafka.lease import Lease, fenced
+from undertow.pipelines.kafka.machine import Output, Saved, Send
+from undertow.pipelines.kafka.pager_partition import PagerPartition
+from undertow.pipelines.kafka.telling import Book, LoggedOutbox, Telling
+from undertow.pipelines.kafka.topics import Names
+from undertow.pipelines.kafka.verdict_messages import Judged, encode
+from undertow.pipelines.settings import Kafka, Settings
+
+NAMES = Names.of(Kafka())
+WINDOW = 10.0
+
+
+def judged(partition: int, number: int, *metrics: str, previous: int | None = None) -> list[bytes]:
+    start = T0 + number * WINDOW
+    before = None if number == 0 else T0 + (number - 1 if previous is None else previous) * WINDOW
+    said = [verdict(series(metric), at=start + WINDOW) for metric in metrics]
+    return list(encode(Judged(partition=partition, start=start, end=start + WINDOW, previous=before, verdicts=said)))
+
+
+def machine(saved: bytes | None = None) -> PagerPartition:
+    return PagerPartition(Settings(), NAMES, 2, 3, saved)
+
+
+def messages(*contents: list[bytes], first: int = 0) -> list[Message]:
+    flat = [content for several in contents for content in several]
+    return [Message(first + offset, content) for offset, content in enumerate(flat)]
+
+
+def changes(outputs: list[Output]) -> list[Planned]:
+    found = [read(one.key, one.value) for one in outputs if isinstance(one, Send) and one.topic == NAMES.incidents]
+    return [one for one in found if isinstance(one, Planned)]
+
+
+def quiet(first: int, last: int) -> list[bytes]:
+    return [content for number in range(first, last) for p in (0, 1) for content in judged(p, number)]
+
+
+def test_a_window_waits_until_every_partition_has_judged_it() -> None:
+    pager = machine()
+    pager.take(messages(judged(0, 0, "refusal_rate")))
+    assert pager.last_closed is None
+    pager.take(messages(judged(1, 0), first=1))
+    assert pager.last_closed == T0 + WINDOW
+
+
+def test_an_incident_is_planned_once_however_often_its_window_is_said() -> None:
+    log = messages(judged(0, 0, "refusal_rate"), judged(1, 0, "latency"), judged(0, 0, "refusal_rate"), quiet(1, 9))
+    planned = changes(machine().take(log))
+    assert [one.change.kind for one in planned if not one.change.silent] == [ChangeKind.TRIGGER]
+    assert {one.series.metric for one in planned[0].change.incident.verdicts} == {"refusal_rate", "latency"}
+
+
+def test_many_verdicts_come_in_parts_and_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdict_messages, "_VERDICTS", 1)
+    parts = judged(0, 0, "refusal_rate", "latency", "empty_rate")
+    assert len(parts) == 3
+    log = messages(parts[:2], parts, judged(1, 0), quiet(1, 9))  # a predecessor died in the middle
+    (planned, *_) = changes(machine().take(log))
+    assert len(planned.change.incident.verdicts) == 3
+
+
+def test_a_gap_is_an_error() -> None:
+    with pytest.raises(LostStateError, match="series partition 0 goes on behind the window from"):
+        machine().take(messages(judged(0, 0), judged(0, 2)))
+
+
+def test_a_successor_plans_the_same_from_any_state() -> None:
+    log = messages(judged(0, 0, "refusal_rate"), judged(1, 0), quiet(1, 30))
+    whole = machine().take(log)
+    states = [one for one in whole if isinstance(one, Saved)]
+    assert len(states) > 3
+    for state in states:
+        later = machine(state.content)
+        assert later.rewind == state.position
+        outputs = later.take(log)
+        assert changes(outputs) == changes(whole)[len(changes(whole)) - len(changes(outputs)) :]
+        assert [one for one in outputs if isinstance(one, Saved)] == states[states.index(state) + 1 :]
+
+
+def test_a_state_of_another_installation_is_refused() -> None:
+    (state, *_) = [one for one in machine().take(messages(quiet(0, 9))) if isinstance(one, Saved)]
+    with pytest.raises(ValueError, match="3 series partitions, and the pager's state was made with 2"):
+        PagerPartition(Settings(), NAMES, 3, 3, state.content)
+
+
+# -- lease -------------------------------------------------------------------------------------------------------------
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_one_who_was_stopped_may_not_tell_before_it_has_heard_of_its_successor() -> None:
+    clock = Clock()
+    old, new = Lease("old", 6.0, clock), Lease("new", 6.0, clock)
+    began = old.sign()
+    assert began is not None
+    old.hear(began)
+    assert old.holds
+    clock.now += 8.0  # stopped; meanwhile:
+    began = new.sign()
+    assert began is not None
+    new.hear(began)
+    assert (old.holds, new.holds) == (False, True)
+    renewed = old.sign()  # it goes on as if nothing had been, and writes behind its successor
+    assert renewed is not None
+    for lease in (old, new):
+        lease.hear(began)
+        lease.hear(renewed)
+    assert (old.holds, new.holds) == (False, True)
+
+
+def test_signs_are_due_long_before_the_last_one_ends() -> None:
+    clock = Clock()
+    lease = Lease("a", 6.0, clock)
+    for _ in range(50):
+        sign = lease.sign()
+        if sign is not None:
+            lease.hear(sign)
+        assert lease.holds
+        clock.now += 0.5
+
+
+class Noting:
+    name = "noting"
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def send(self, change: Change) -> Delivery:
+        self.told.append(change.id)
+        return Delivery(Outcome.DELIVERED)
+
+
+def test_a_fenced_channel_is_not_asked_while_the_lease_does_not_hold() -> None:
+    channel, lease = Noting(), Lease("a", 6.0, Clock())
+    (planned, *_) = changes(machine().take(messages(judged(0, 0, "refusal_rate"), judged(1, 0), quiet(1, 9))))
+    assert fenced(channel, lease).send(planned.change).outcome is Outcome.DEFERRED
+    assert channel.told == []
+
+
+# -- telling -----------------------------------------------------------------------------------------------------------
+
+
+def story() -> list[Planned]:
+    """A trigger, its completion and, by hand, a resolve."""
+    (first, *_) = changes(machine().take(messages(judged(0, 0, "refusal_rate"), judged(1, 0), quiet(1, 9))))
+    over = msgspec.structs.replace(first.change, id=first.change.id + "x", kind=ChangeKind.RESOLVE)
+    return [first, Planned(Place(first.place.window + 60.0, 0), over)]
+
+
+def test_a_change_that_was_written_again_keeps_its_place() -> None:
+    trigger, resolve = story()
+    book = Book()
+    for record in (resolve, trigger):  # compaction has kept the repeat of the trigger, which lies behind the resolve
+        book.take(record)
+    assert [change.kind for change, _ in book.in_order()] == [ChangeKind.TRIGGER, ChangeKind.RESOLVE]
+
+
+def test_a_successor_tells_what_was_not_told_and_only_that(tmp_path: Path) -> None:
+    trigger, resolve = story()
+    book, channel, lease = Book(), Noting(), Lease("a", 60.0)
+    for record in (trigger, resolve, Finished(trigger.change.id, "noting", "delivered")):
+        book.take(record)
+    sign = lease.sign()
+    assert sign is not None
+    lease.hear(sign)
+    telling = Telling(Settings(data=str(tmp_path)), {"noting": channel}, lease, book)
+    telling.tell([trigger.change])  # comes back from the log once more
+    _wait(lambda: channel.told == [resolve.change.id])
+    telling.close()
+    assert [one.change for one in telling.finished()] == [resolve.change.id]
+
+
+def _wait(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20.0
+    while not true() and time.monotonic() < until:
+        threading.Event().wait(0.01)
+    assert true()
+
+
+def test_what_is_a_month_older_than_the_latest_is_forgotten_with_what_became_of_it() -> None:
+    trigger, resolve = story()
+    book = Book()
+    late = msgspec.structs.replace(resolve, place=Place(resolve.place.window + 31 * 86_400.0, 0))
+    for record in (trigger, late, Finished(trigger.change.id, "noting", "delivered")):
+        book.take(record)
+    keys = [b"change/" + trigger.change.id.encode(), b"done/" + trigger.change.id.encode() + b"/noting"]
+    assert book.forget() == keys
+    assert [change.id for change, _ in book.in_order()] == [late.change.id]
+
+
+def test_records_come_back_as_they_were_and_others_are_passed_over() -> None:
+    for record in (story()[0], Finished("1", "c", "refused", "no")):
+        assert read(key_of(record), value_of(record)) == record
+    assert read(b"change/1", None) is None
+    assert read(b"something/else", b"x") is None
+    with pytest.raises(ValueError, match=r"change/1 of undertow.incidents cannot be read"):
+        read(b"change/1", b"x")
+    outbox = LoggedOutbox()
+    outbox.close()
