@@ -63,9 +63,9 @@ def store(
     ] = False,
 ) -> None:
     """Write the rows of the other roles from Kafka into ClickHouse; any number of processes share the work."""
-    from undertow.pipelines.kafka.storing import run_store
+    from undertow.pipelines.kafka.storing import storing
 
-    run_store(load(config), migrate=migrate)
+    _run("store", storing(migrate=migrate), config)
 
 
 @roles.command()
