@@ -294,8 +294,6 @@ ALTER TABLE versions MODIFY SETTING non_replicated_deduplication_window = 10000;
 
 ALTER TABLE spend MODIFY SETTING non_replicated_deduplication_window = 10000;
 
-ALTER TABLE cards MODIFY SETTING non_replicated_deduplication_window = 10000;
-
 CREATE TABLE IF NOT EXISTS rollups
 (
     hour DateTime('UTC') COMMENT 'Start of the hour of event time' CODEC(DoubleDelta, ZSTD(1)),
