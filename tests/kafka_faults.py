@@ -241,7 +241,7 @@ def play(name: str, seed: int, folder: Path, servers: str, broker: Broker | None
         delivered, piece = fault.deliver(lines, draw), events // (times + 1)
         for turn in range(times):
             now.send(delivered[turn * piece : (turn + 1) * piece])
-            now.wait_until(lambda turn=turn: _verdicts_told(installation) > turn * 20, "the stream goes on")  # type: ignore[misc]
+            now.wait_until(lambda turn=turn: _verdicts_told(installation) > turn * 10, "the stream goes on")  # type: ignore[misc]
             fault.inflict(now)
         now.send(delivered[times * piece :])
         now.let_time_pass(START + 2 * SPAN_S)
@@ -287,7 +287,7 @@ def _in_order(calls: list[dict[str, Any]]) -> None:
 
 def _sections(server: ClickHouseServer, port: int) -> dict[str, dict[str, Any]]:
     return {
-        "ingest": {"window_s": 60.0, "allowed_lateness_s": LATENESS_S, "dedup_horizon_s": 120.0},
+        "ingest": {"window_s": 200.0, "allowed_lateness_s": LATENESS_S, "dedup_horizon_s": 120.0},
         "detection": {"dimensions": ["region"], "min_events": 1000, "strict_events": 100, "metrics_off": OFF},
         "budget": {"false_pages_per_week": 20.0},
         "embeddings": {"source": "off"},

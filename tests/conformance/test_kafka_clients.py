@@ -174,6 +174,26 @@ def test_a_paused_partition_is_silent_and_loses_nothing(
     assert _read(consumer, 200)[held][-1].offset == 299
 
 
+def test_partitions_held_in_the_middle_of_a_batch_all_go_on(
+    client: Client, make_topic: MakeTopic, opened: ExitStack
+) -> None:
+    """As a busy role holds them: what was fetched before lies in the library, of several partitions at once."""
+    topic, found = make_topic(3), dict[Partition, list[Message]]()
+    for number in range(3):
+        _write(client, topic, [b"%d" % i for i in range(50)], number)
+    consumer = opened.enter_context(closing(client.consumer([topic])))
+    for partition in _assigned(consumer, 3):
+        consumer.seek(partition, 0)
+    while len(found) < 3:
+        for partition, messages in _read(consumer, 1, limit=10).items():
+            consumer.pause([partition])
+            found.setdefault(partition, []).extend(messages)
+    consumer.resume(sorted(found))
+    rest = _read(consumer, 150 - sum(map(len, found.values())), limit=10)
+    for partition, messages in found.items():
+        assert [message.offset for message in [*messages, *rest[partition]]] == list(range(50))
+
+
 def test_a_group_remembers_place_and_note(client: Client, make_topic: MakeTopic, opened: ExitStack) -> None:
     topic, group = make_topic(), f"g-{uuid.uuid4().hex[:8]}"
     _write(client, topic, [b"x"] * 10)

@@ -129,6 +129,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
 
     def poll(self, wait_s: float, limit: int) -> Polled:
         """Return messages, and what was assigned and revoked."""
+        self._let_parked_go_on()
         try:
             found = self._library.poll(timeout_ms=int(wait_s * 1000), max_records=limit)
         except LibraryError as error:
@@ -138,6 +139,16 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
             known = {one: records for one, records in found.items() if one not in self._waiting}
         polled.messages = {Partition(*one): [_message(record) for record in records] for one, records in known.items()}
         return polled
+
+    def _let_parked_go_on(self) -> None:
+        """Free the place for what was fetched of partitions before they were held.
+
+        The library (3.0.12) puts it back when that place is None, and leaves a used-up batch there, which is not: held
+        partitions would never come again.
+        """
+        fetcher = self._library._fetcher  # noqa: SLF001 – there is no other way in
+        if not fetcher._next_partition_records:  # noqa: SLF001
+            fetcher._next_partition_records = None  # noqa: SLF001
 
     def seek(self, partition: Partition, offset: int) -> None:
         """Set the place and let messages come."""
