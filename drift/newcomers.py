@@ -11,7 +11,7 @@ calls have run on it, or its time is up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -108,7 +108,7 @@ class Newcomers:
     Parameters
     ----------
     metrics
-        What the columns of the measures are; categories are left out.
+        What the columns of the measures are; categories are left out, and the metrics in `off`.
     baseline_s
         What is first seen within so long of the service's own first event was there from the start.
     follow_s
@@ -129,6 +129,7 @@ class Newcomers:
     def __init__(
         self,
         metrics: Sequence[Metric],
+        off: Collection[str] = (),
         baseline_s: float = 600.0,
         follow_s: float = 86_400.0,
         card_calls: int = 1_000,
@@ -137,7 +138,9 @@ class Newcomers:
         max_all: int = 500,
         max_known: int = 4_096,
     ) -> None:
-        self._columns = [column for column, metric in enumerate(metrics) if metric.family in SUMMED]
+        self._columns = [
+            column for column, metric in enumerate(metrics) if metric.family in SUMMED and metric.name not in off
+        ]
         self._metrics = [metrics[column] for column in self._columns]
         self._numbers = {metric.name: number for number, metric in enumerate(self._metrics)}
         self.baseline_s, self.follow_s = baseline_s, follow_s

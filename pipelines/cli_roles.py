@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from undertow.pipelines.settings import load
-from undertow.pipelines.stopping import stopped_by_signals
-
-if TYPE_CHECKING:
-    from undertow.pipelines.kafka.running import Build
 
 __all__ = ["roles"]
 
@@ -36,25 +31,28 @@ def topics(
 @roles.command()
 def worker(config: Config = None) -> None:
     """Count events of Kafka: one of any number of processes that share the partitions."""
+    from undertow.pipelines.kafka.running import run_until_signal
     from undertow.pipelines.kafka.worker import Worker
 
-    _run("worker", Worker, config)
+    run_until_signal(load(config), "worker", Worker)
 
 
 @roles.command()
 def detect(config: Config = None) -> None:
     """Judge what the workers have counted: one of any number of processes that share the services."""
     from undertow.pipelines.kafka.detecting import Detect
+    from undertow.pipelines.kafka.running import run_until_signal
 
-    _run("detect", Detect, config)
+    run_until_signal(load(config), "detect", Detect)
 
 
 @roles.command()
 def pager(config: Config = None) -> None:
     """Join verdicts into incidents and tell people: one process is active, others stand by."""
     from undertow.pipelines.kafka.paging_role import PagerRole
+    from undertow.pipelines.kafka.running import run_until_signal
 
-    _run("pager", PagerRole, config)
+    run_until_signal(load(config), "pager", PagerRole)
 
 
 @roles.command()
@@ -82,12 +80,3 @@ def send(
 
     sent = send_events(load(config), lines_of(files))
     typer.echo(f"sent {sent.events} events and {sent.unreadable} lines that are none")
-
-
-def _run(name: str, build: Build, config: Path | None) -> None:
-    """Run a role until a signal ends it."""
-    from undertow.pipelines.kafka.running import run
-
-    stop = threading.Event()
-    with stopped_by_signals(stop.set):
-        run(load(config), name, build, stop.is_set)

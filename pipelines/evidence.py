@@ -6,7 +6,7 @@ Everything counts once its window is closed, so an account depends on the events
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from math import exp, inf
 from typing import Any
@@ -65,6 +65,8 @@ class Evidence:
         What may be told of values of dimensions and of declared changes.
     topic
         Name of the field or attribute that says what is asked; clusters of embeddings do where it is empty.
+    metrics_off
+        What nobody wants to hear of: it stands on no card.
     prices
         What models cost.
     """
@@ -78,6 +80,7 @@ class Evidence:
         texts: Text | None,
         names: Text,
         topic: str = "",
+        metrics_off: Collection[str] = (),
         prices: PriceTable | None = None,
         state: dict[str, Any] | None = None,
     ) -> None:
@@ -86,7 +89,11 @@ class Evidence:
         self._rates = {column: metric.name for column, metric in enumerate(metrics) if metric.family is Family.RATE}
         self._values = {column: metric.name for column, metric in enumerate(metrics) if metric.family in _VALUES}
         self._rate_columns = np.array(list(self._rates), np.int64)
-        self.ledger, self.newcomers, self.exemplars = Ledger(catalogue), Newcomers(metrics), Exemplars(texts)
+        self.ledger, self.newcomers, self.exemplars = (
+            Ledger(catalogue),
+            Newcomers(metrics, metrics_off),
+            Exemplars(texts),
+        )
         self.topics = Topics(catalogue)
         self._topic, self._inputs = dimension_reader(topic) if topic else None, catalogue.numbers[_INPUTS]
         if state is not None:

@@ -58,6 +58,7 @@ class Processor:
             None if ingest.content == "none" else Redactor(ingest.content, ingest.redact).kept,
             counting.descriptions.kept,
             settings.detection.topic,
+            settings.detection.metrics_off,
             prices,
             state.get("evidence"),
         )

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 import re2
 
+from undertow.drift.values import searchable
 from undertow.pipelines.settings import SettingsError
 
 __all__ = ["LabelPolicy", "Policy", "Redactor", "user_hash"]
@@ -111,6 +112,7 @@ class Redactor:
         if self.policy == "full":
             return text
         matched = self._any.Match(text.encode("utf-8", "replace"))
+        text = searchable(text) if matched else text
         for index in sorted(matched or ()):
             text = self._compiled[index].sub(_replacement(self._rules[index]), text)
         return text

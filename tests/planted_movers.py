@@ -7,9 +7,10 @@ topic never asked before), or the mix does (shares of operations).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from alert_samples import series, verdict
 from numpy.typing import NDArray
 
 from undertow.drift.catalogue import Catalogue
@@ -19,7 +20,6 @@ from undertow.drift.ledger import Ledger
 from undertow.drift.newcomers import Newcomers
 from undertow.drift.segments import Group
 from undertow.drift.topics import Asked, Topics
-from undertow.drift.verdict import Estimate, Series, Verdict
 from undertow.drift.versions import Versions
 from undertow.drift.windows import Windows
 
@@ -135,25 +135,6 @@ def _asked(metric: str, times: Floats, operations: Ints, measured: Floats, vecto
         ledger.observe(window)
         topics.advance(window.end)
     inquiry = Inquiry(groups, ledger, Newcomers([]), Versions(), topics)
-    return inquiry.question(_verdict(metric, float(times[-1]) // WINDOW * WINDOW + WINDOW))
-
-
-def _verdict(metric: str, detected: float) -> Verdict:
-    unknown = Estimate(0.0, 0.0, 0.0, 0)
-    return Verdict(
-        id="1",
-        kind="page",
-        series=Series("s", "", (), metric),
-        direction="up",
-        detected_at=detected,
-        changed_at=CHANGED,
-        changed_from=CHANGED - 30,
-        changed_to=CHANGED + 30,
-        before=unknown,
-        after=unknown,
-        events=0,
-        statistic=0.0,
-        threshold=0.0,
-        detector="",
-        reason="",
-    )
+    detected = float(times[-1]) // WINDOW * WINDOW + WINDOW
+    around: dict[str, Any] = {"changed": CHANGED, "changed_from": CHANGED - 30, "changed_to": CHANGED + 30}
+    return inquiry.question(verdict(series(metric, "s", ""), at=detected, **around))

@@ -8,6 +8,7 @@ the process; the next one reads again what was not committed, and makes the same
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from undertow.pipelines.kafka.client import Client, Consumer, Message, Partition
 from undertow.pipelines.kafka.errors import KafkaError, LostStateError
 from undertow.pipelines.kafka.loop_meter import LoopMeter
 from undertow.pipelines.kafka.machine import Machine, Output, Place, Role, Saved, View
+from undertow.pipelines.kafka.reading import to_end
 from undertow.pipelines.kafka.states import SLOTS, States
 from undertow.pipelines.kafka.watchdog import Watchdog
 from undertow.pipelines.settings import Kafka
@@ -65,10 +67,11 @@ class Loop:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._role, self._states, self._clock = role, states, clock
-        self._commit_s = settings.commit_s
+        self._commit_s, self._watchdog_s = settings.commit_s, settings.watchdog_s
         self._meter = meter or LoopMeter(role.name)
         self._all = [Partition(role.topic, number) for number in range(partitions)]
-        self._watchdog = Watchdog(settings.watchdog_s)
+        self._watchdog = Watchdog()  # of this process, or of the group where it has no partition
+        self._watchdogs: dict[Partition, Watchdog] = defaultdict(Watchdog)
         self._held: dict[Partition, _Held] = {}
         self._read: dict[Partition, int] = {}  # offset of the last message that came
         self._committed: dict[Partition, int] = {}
@@ -82,7 +85,8 @@ class Loop:
             self._beside: Consumer | None = None
             if role.beside:
                 self._beside = opened.enter_context(closing(client.consumer(role.beside)))
-                self._hear_all(self._beside)
+                for partition, messages in to_end(self._beside):
+                    role.hear(partition.topic, messages)
             group = f"{settings.prefix}-{role.name}"
             self._consumer: Consumer = opened.enter_context(closing(client.consumer([role.topic], group)))
             self._opened = opened.pop_all()
@@ -102,12 +106,13 @@ class Loop:
         self._let_go(polled.revoked)
         self._begin(polled.assigned)
         if self._beside is not None:
-            self._hear(self._beside, 0.0)
+            for one, messages in self._beside.poll(0.0, BATCH).messages.items():
+                self._role.hear(one.topic, messages)
         self._take(polled.messages)
         self._survey()
         self._send_all(self._role.meanwhile(self._view()))
         self._hold_back()
-        if self._clock() - self._settled >= self._commit_s:
+        if self._due(self._settled, self._commit_s):
             self._settle()
         if polled.messages:
             self._pace(sum(map(len, polled.messages.values())), time.perf_counter() - start)
@@ -121,7 +126,7 @@ class Loop:
 
     def _let_go(self, revoked: Iterable[Partition]) -> None:
         for partition in revoked:
-            for known in (self._held, self._read, self._committed, self._ends):
+            for known in (self._held, self._read, self._committed, self._ends, self._watchdogs):
                 known.pop(partition, None)
             self._paused.discard(partition)
 
@@ -174,26 +179,6 @@ class Loop:
             self._meter.outputs.inc()
         self._held[partition] = held._replace(slot=(held.slot + 1) % SLOTS)
 
-    def _hear(self, beside: Consumer, wait_s: float) -> None:
-        polled = beside.poll(wait_s, BATCH)
-        for partition, messages in polled.messages.items():
-            self._role.hear(partition.topic, messages)
-
-    def _hear_all(self, beside: Consumer) -> None:
-        """Read the topics beside to their present end before any machine starts."""
-        partitions: list[Partition] = []
-        while not partitions:
-            partitions = beside.poll(POLL_S, 1).assigned
-        bounds = beside.bounds(partitions)
-        for partition, (first, _) in bounds.items():
-            beside.seek(partition, first)
-        left = {partition: end for partition, (first, end) in bounds.items() if end > first}
-        while left:
-            for partition, messages in beside.poll(POLL_S, BATCH).messages.items():
-                self._role.hear(partition.topic, messages)
-                if messages[-1].offset + 1 >= left.get(partition, 0):
-                    left.pop(partition, None)
-
     # -- making it durable --------------------------------------------------------------------------------------------
 
     def _settle(self) -> None:
@@ -232,7 +217,7 @@ class Loop:
 
     def _survey(self) -> None:
         """Ask now and then where the log ends; see how far behind we are, and whether we get on."""
-        if self._clock() - self._asked < SURVEY_S:
+        if not self._due(self._asked, SURVEY_S):
             return
         if self._held:
             self._ends = {partition: end for partition, (_, end) in self._consumer.bounds(list(self._held)).items()}
@@ -240,13 +225,27 @@ class Loop:
         behind = {one: max(self._ends[one] - held.machine.position, 0) for one, held in self._held.items()}
         self._meter.assigned.set(len(self._held))
         self._meter.lag({partition.number: messages for partition, messages in behind.items()})
-        free = {one: messages for one, messages in behind.items() if messages and not self._held[one].machine.full}
-        progress = (*sorted((one, held.machine.position) for one, held in self._held.items()), *self._read.items())
         if self._held:
-            waiting = ", ".join(f"{one.topic}/{one.number} is {count} messages behind" for one, count in free.items())
-            self._watchdog.look(self._asked, progress, waiting)
+            self._look_at_ours(behind)
         else:
             self._look_at_the_group()
+
+    def _due(self, since: float, period: float) -> bool:
+        """Return whether so many seconds have passed; a clock that was set back does not stop everything."""
+        return not 0.0 <= self._clock() - since < period
+
+    def _look_at_ours(self, behind: Mapping[Partition, int]) -> None:
+        """Something of ours must get on, and each partition in time, since the others may be read before it."""
+        places = {one: (held.machine.position, self._read.get(one)) for one, held in self._held.items()}
+        waiting = {
+            one: f"{one.topic}/{one.number} is {messages} messages behind"
+            for one, messages in behind.items()
+            if messages and not self._held[one].machine.full
+        }
+        self._watchdog.look(self._asked, self._watchdog_s, tuple(places.items()), ", ".join(waiting.values()))
+        for one, place in places.items():
+            limit_s = self._watchdog_s * len(places)
+            self._watchdogs[one].look(self._asked, limit_s, place, waiting.get(one, ""))
 
     def _look_at_the_group(self) -> None:
         """Without partitions of our own: somebody must get on, or the group is stuck and we with it."""
@@ -256,7 +255,7 @@ class Loop:
             max(end - max(places[one], first), 0) for one, (first, end) in self._consumer.bounds(self._all).items()
         )
         waiting = f"no partition is ours and the group is {behind} messages behind" if behind else ""
-        self._watchdog.look(self._asked, tuple(sorted(places.items())), waiting)
+        self._watchdog.look(self._asked, self._watchdog_s, tuple(sorted(places.items())), waiting)
 
 
 def _check(partition: Partition, rewind: int, first: int, end: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 
@@ -17,12 +18,20 @@ from undertow.pipelines.kafka.setup import check_topics
 from undertow.pipelines.kafka.states import States
 from undertow.pipelines.kafka.topics import Names, TopicFacts
 from undertow.pipelines.settings import Settings, SettingsError
+from undertow.pipelines.stopping import stopped_by_signals
 
-__all__ = ["Build", "run"]
+__all__ = ["Build", "run", "run_until_signal"]
 
 Build = Callable[[Settings, Mapping[str, TopicFacts], Client, LoopMeter], Role]
 
 _GARBAGE = (100_000, 20, 100)  # a batch makes many small objects that live until its block
+
+
+def run_until_signal(settings: Settings, name: str, build: Build) -> None:
+    """Run a role until SIGTERM or SIGINT; what `run` says holds."""
+    stop = threading.Event()
+    with stopped_by_signals(stop.set):
+        run(settings, name, build, stop.is_set)
 
 
 def run(settings: Settings, name: str, build: Build, stopped: Callable[[], bool]) -> None:
@@ -32,6 +41,8 @@ def run(settings: Settings, name: str, build: Build, stopped: Callable[[], bool]
     ------
     undertow.pipelines.kafka.errors.KafkaError
         It cannot start, or cannot go on; the message is one sentence.
+    undertow.pipelines.settings.SettingsError
+        The metrics cannot be shown at the address of the settings.
     """
     kafka, names = settings.kafka, Names.of(settings.kafka)
     topics, client, meter = check_topics(settings), client_of(kafka), LoopMeter(name)
@@ -51,9 +62,10 @@ def _shown(address: str, registry: CollectorRegistry) -> Iterator[None]:
         yield
         return
     host, _, port = address.rpartition(":")
-    if not port.isdecimal():
-        raise SettingsError(f"[kafka] metrics = '{address}' is not host:port")
-    server, thread = start_http_server(int(port), host.strip("[]") or "127.0.0.1", registry)
+    try:
+        server, thread = start_http_server(int(port), host.strip("[]") or "127.0.0.1", registry)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"[kafka] metrics = '{address}' cannot be listened on: {error}") from error
     try:
         yield
     finally:

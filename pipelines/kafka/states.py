@@ -7,7 +7,6 @@ bytes: two writers do not mix. A paused process may write an old state late; the
 
 from __future__ import annotations
 
-import time
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import closing
@@ -15,16 +14,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from undertow.pipelines.kafka.client import Client, Consumer, Message, Partition
+from undertow.pipelines.kafka.client import Client, Message, Partition
 from undertow.pipelines.kafka.errors import KafkaError
 from undertow.pipelines.kafka.machine import Saved, Send
+from undertow.pipelines.kafka.reading import to_end
 
 __all__ = ["KeptState", "States", "key_of"]
 
 VERSION = 1
 SLOTS = 2
-PATIENCE_S = 120.0  # without a single message, on the way to the end of the topic
-BATCH = 1_000
 _ENVELOPE_BYTES = 4_096  # of a message beside the state: key, frame, and what the protocol adds
 
 
@@ -92,8 +90,9 @@ class States:
         wanted = {Partition(self._topic, number % self._partitions) for number in partitions}
         found = _Found(self._role, partitions)
         with closing(self._client.consumer([self._topic])) as consumer:
-            for message in _until_end(consumer, wanted):
-                found.add(message)
+            for _, messages in to_end(consumer, wanted):
+                for message in messages:
+                    found.add(message)
         return {number: state for number in partitions if (state := found.newest(number)) is not None}
 
 
@@ -147,23 +146,3 @@ def _part(content: bytes, whose: str) -> _Part:
             "Undertow that wrote it"
         )
     return part
-
-
-def _until_end(consumer: Consumer, wanted: Collection[Partition]) -> Iterator[Message]:
-    """Return all messages of these partitions up to where they end now."""
-    bounds = consumer.bounds(sorted(wanted))
-    left = {partition: end for partition, (first, end) in bounds.items() if end > first}
-    until = time.monotonic() + PATIENCE_S
-    while left:
-        polled = consumer.poll(0.1, BATCH)
-        for partition in polled.assigned:
-            if partition in left:
-                consumer.seek(partition, bounds[partition][0])
-        for partition, messages in polled.messages.items():
-            until = time.monotonic() + PATIENCE_S
-            yield from messages
-            if messages[-1].offset + 1 >= left.get(partition, 0):
-                left.pop(partition, None)
-        if time.monotonic() > until:
-            names = ", ".join(f"{topic}/{number}" for topic, number in sorted(left))
-            raise KafkaError(f"{names} cannot be read to the end: nothing has come for {PATIENCE_S:g} s")

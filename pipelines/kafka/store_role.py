@@ -95,3 +95,6 @@ class StoreRole:
     def meanwhile(self, view: View) -> Sequence[Send]:
         """Return nothing: what there is to send answers a message."""
         return ()
+
+    def close(self) -> None:
+        """Let go of nothing: the store belongs to who opened it."""

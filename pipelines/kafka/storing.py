@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry
-
 from undertow.pipelines.clickhouse import Store
 from undertow.pipelines.kafka.block_sink import BlockSink, SinkMeter
-from undertow.pipelines.kafka.process import run_role
+from undertow.pipelines.kafka.client import Client
+from undertow.pipelines.kafka.loop_meter import LoopMeter
+from undertow.pipelines.kafka.running import run_until_signal
 from undertow.pipelines.kafka.store_role import StoreRole
 from undertow.pipelines.kafka.topics import Names, TopicFacts
 from undertow.pipelines.settings import Settings, SettingsError
@@ -39,8 +39,8 @@ def run_store(settings: Settings, *, migrate: bool = False) -> None:
         )
     with Store.open(settings.store, settings.folder, migrating=migrate) as store:
 
-        def role(topics: Mapping[str, TopicFacts], registry: CollectorRegistry) -> StoreRole:
-            names, meter = Names.of(settings.kafka), SinkMeter(registry)
+        def role(where: Settings, topics: Mapping[str, TopicFacts], _client: Client, shown: LoopMeter) -> StoreRole:
+            names, meter = Names.of(where.kafka), SinkMeter(shown.registry)
             return StoreRole(names, BlockSink(store, meter), meter.lost.inc, topics[names.dead].partitions)
 
-        run_role(settings, "store", role)
+        run_until_signal(settings, "store", role)

@@ -7,15 +7,13 @@ Intervals are Wilson's at 95 %.
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from planted import KINDS, Planted, planted
 
-from bench.shares import share
+from bench.shares import report, share
 from undertow.drift.causes import Explanation, explain
 
 __all__ = ["NOWHERE", "UNKNOWN", "Answer", "answered", "place", "rank", "table"]
@@ -39,14 +37,7 @@ class Answer(NamedTuple):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.causes", description=__doc__)
-    parser.add_argument("draws", nargs="?", type=int, default=600)
-    parser.add_argument("seed", nargs="?", type=int, default=0)
-    asked = parser.parse_args()
-    began = time.process_time()
-    answers = answered(range(asked.seed, asked.seed + asked.draws))
-    took = time.process_time() - began
-    print(f"{asked.draws} draws from seed {asked.seed}, {took:.0f} s of CPU\n\n{table(answers)}")  # noqa: T201 – a report
+    report("python -m tests.bench.causes", __doc__, 600, lambda seeds: table(answered(seeds)))
 
 
 def answered(seeds: Sequence[int]) -> list[Answer]:

@@ -5,14 +5,12 @@ Each draw plants one of the three and asks who it was. Intervals are Wilson's at
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections import Counter
 from collections.abc import Iterable
 
 from planted_movers import MOVERS, moved
 
-from bench.shares import share
+from bench.shares import report, share
 from undertow.drift.causes import explain
 
 __all__ = ["confusion", "table"]
@@ -23,14 +21,7 @@ SAID = (*MOVERS, "unclear")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.movers", description=__doc__)
-    parser.add_argument("draws", nargs="?", type=int, default=300)
-    parser.add_argument("seed", nargs="?", type=int, default=0)
-    asked = parser.parse_args()
-    began = time.process_time()
-    found = confusion(range(asked.seed, asked.seed + asked.draws))
-    took = time.process_time() - began
-    print(f"{asked.draws} draws from seed {asked.seed}, {took:.0f} s of CPU\n\n{table(found)}")  # noqa: T201 – a report
+    report("python -m tests.bench.movers", __doc__, 300, lambda seeds: table(confusion(seeds)))
 
 
 def confusion(seeds: Iterable[int]) -> Confusion:

@@ -246,6 +246,17 @@ def test_what_the_broker_refuses_is_told_by_flush(client: Client, make_topic: Ma
     _write(client, topic, [b"small"])
 
 
+def test_what_is_on_its_way_is_known_until_it_is_acknowledged(client: Client, make_topic: MakeTopic) -> None:
+    topic = make_topic()
+    with closing(client.producer()) as producer:
+        assert producer.unacknowledged == 0
+        for _ in range(3):
+            producer.send(topic, b"x" * 100_000, None, 0)
+        assert 0 <= producer.unacknowledged <= 300_000
+        producer.flush(PATIENCE_S)
+        assert producer.unacknowledged == 0
+
+
 def test_a_topic_that_does_not_exist_is_named(client: Client, opened: ExitStack) -> None:
     with pytest.raises(TopicError, match=r"no-such-topic does not exist: `undertow topics` creates it"):
         opened.enter_context(closing(client.consumer(["no-such-topic"])))

@@ -18,8 +18,8 @@ from kafka_broker import PASSWORD, USER, Addresses
 from outside import give_up
 
 from undertow.pipelines.kafka import blocks, partials
-from undertow.pipelines.kafka.client import Client
-from undertow.pipelines.kafka.clients import client_of
+from undertow.pipelines.kafka.client import Client, Partition
+from undertow.pipelines.kafka.clients import CLIENTS, client_of
 from undertow.pipelines.kafka.errors import (
     BrokerUnreachableError,
     CredentialsError,
@@ -31,6 +31,7 @@ from undertow.pipelines.kafka.running import run
 from undertow.pipelines.kafka.sending import send
 from undertow.pipelines.kafka.setup import set_up
 from undertow.pipelines.kafka.source_partition import TICK
+from undertow.pipelines.kafka.tails import Tails
 from undertow.pipelines.kafka.topics import Names
 from undertow.pipelines.kafka.worker import Worker
 from undertow.pipelines.settings import Embeddings, Kafka, Settings
@@ -218,6 +219,21 @@ def test_two_workers_of_which_one_is_killed_tell_the_same_bytes(
         assert [process.wait(60.0) for process in processes[1:]] == [0, 0]
         told.listen(0.1)
     assert told.told == undisturbed.told
+
+
+@pytest.mark.parametrize("name", sorted(CLIENTS))
+def test_the_ends_of_partitions_of_others_tell_how_late_it_is(written: Settings, name: str) -> None:
+    kafka = msgspec.structs.replace(written.kafka, client=name)
+    with closing(Tails(client_of(kafka), kafka.events, NativeDecoder())) as tails:
+        first, second = tails.look([1, 3]), tails.look([0, 1])
+    assert first is not None
+    assert second is not None
+    assert set(first) == {1, 3}
+    assert second[1] == first[1]
+    assert all(END - 30 < tail.latest <= END for tail in first.values())
+    with closing(client_of(kafka).consumer([kafka.events])) as consumer:
+        ends = consumer.bounds([Partition(kafka.events, number) for number in (1, 3)])
+    assert {tail.end for tail in first.values()} == {end for _, end in ends.values()}
 
 
 def _secured(addresses: Addresses) -> Kafka:

@@ -209,6 +209,8 @@ def test_what_on_call_does_elsewhere_and_here_is_the_life_of_the_incident(
     assert told.json() == {"incident": incident, "state": "acknowledged"}
     running.wait_for_row("SELECT count() AS n FROM incidents WHERE state = 'acknowledged'")
     assert "acknowledged by Anna" in running.command("explain", incident).stdout
+    report = httpx.get(f"{running.url}/incidents/{incident}", timeout=PATIENCE_S)
+    assert (report.status_code, f"incident · {incident}" in report.text) == (200, True)
     assert json.loads(running.command("false", incident).stdout) == {"incident": incident, "resolution": "false"}
     again = running.command("false", incident)
     assert (again.returncode, again.stdout) == (2, "")

@@ -325,8 +325,7 @@ SCENARIOS: list[Scenario] = [
         ],
         "error_rate", within=500),
     Scenario(58, "the provider raises its price by 40 %", PRICED, (),
-        "cost_per_task", ("operation", "answer"), cause=f"price={HAIKU}", within=3000,
-        missed="prices are no suspects"),
+        "cost_per_task", ("operation", "answer"), cause=f"price={HAIKU}", within=3000),
     Scenario(59, "users adapt, days after the answers grew terse", WEEKS,
         [
             calls(lambda rng, e: {"prompt_version": "v48"} | longer(e, 0.6), operation="answer"),

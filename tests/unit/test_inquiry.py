@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from alert_samples import series
+from alert_samples import verdict as sample
 
 from undertow.drift.catalogue import Catalogue
 from undertow.drift.causes import explain
@@ -13,7 +17,7 @@ from undertow.drift.ledger import Ledger
 from undertow.drift.newcomers import Newcomers
 from undertow.drift.segments import Segments
 from undertow.drift.topics import Topics
-from undertow.drift.verdict import Estimate, Series, Verdict
+from undertow.drift.verdict import Series, Verdict
 from undertow.drift.versions import Versions
 from undertow.drift.windows import Windows
 
@@ -59,24 +63,8 @@ def traffic(new: float, hurt: str, regions: tuple[str, ...] = ("eu", "us")) -> S
 
 
 def verdict(metric: str = "refusal_rate") -> Verdict:
-    level = Estimate(0.03, 0.02, 0.04, 7200)
-    return Verdict(
-        id="1",
-        kind="page",
-        series=Series("s", "", (), metric),
-        direction="up",
-        detected_at=DETECTED,
-        changed_at=CHANGED,
-        changed_from=CHANGED - 30,
-        changed_to=CHANGED + 30,
-        before=level,
-        after=level,
-        events=600,
-        statistic=20.0,
-        threshold=14.0,
-        detector="beta_binomial",
-        reason="",
-    )
+    around: dict[str, Any] = {"changed": CHANGED, "changed_from": CHANGED - 30, "changed_to": CHANGED + 30}
+    return sample(series(metric, "s", ""), at=DETECTED, **around)
 
 
 def test_levels_before_and_since_are_those_of_the_traffic() -> None:

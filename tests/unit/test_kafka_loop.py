@@ -278,6 +278,30 @@ def test_a_process_that_gets_nowhere_ends_and_one_with_nothing_to_do_does_not(
     _live(_loop(broker, clock, Sums(), watchdog_s=60.0), clock)
 
 
+def test_one_partition_that_gets_nowhere_ends_the_process_although_others_get_on(
+    broker: MemoryKafka, clock: Clock
+) -> None:
+    role = Sums(machine=lambda place: (Stuck if place.number == 0 else Summing)(place))
+    loop = _loop(broker, clock, role, watchdog_s=20.0)
+
+    def go_on() -> None:
+        for _ in range(30):
+            broker.append(NUMBERS, 1, b"1", None, ())
+            clock.now += 5.0
+            loop.step()
+
+    with pytest.raises(StalledError, match=r"no progress for \d+ s although numbers/0 is 12 messages behind: ending"):
+        go_on()
+
+
+def test_a_clock_that_is_set_back_stops_no_commit(broker: MemoryKafka, clock: Clock) -> None:
+    loop = _loop(broker, clock, Sums())
+    clock.now -= 3600.0
+    for _ in range(3):
+        loop.step()
+    assert len(broker.committed) == 2
+
+
 def test_a_process_without_a_partition_ends_only_when_nobody_gets_on(broker: MemoryKafka, clock: Clock) -> None:
     owners = [_loop(broker, clock, Sums(), watchdog_s=60.0) for _ in range(2)]
     spare = _loop(broker, clock, Sums(), watchdog_s=60.0)
