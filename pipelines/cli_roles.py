@@ -63,9 +63,10 @@ def store(
     ] = False,
 ) -> None:
     """Write the rows of the other roles from Kafka into ClickHouse; any number of processes share the work."""
-    from undertow.pipelines.kafka.storing import run_store
+    from undertow.pipelines.kafka.running import run_until_signal
+    from undertow.pipelines.kafka.storing import storing
 
-    run_store(load(config), migrate=migrate)
+    run_until_signal(load(config), "store", storing(migrate=migrate))
 
 
 @roles.command()

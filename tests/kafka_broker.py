@@ -95,7 +95,7 @@ class Broker:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._jars = installed()
         self._ports = _free_ports(4)
         self._process: subprocess.Popen[bytes] | None = None
@@ -125,13 +125,13 @@ class Broker:
 
     def start(self) -> None:
         """Start it and wait until it takes connections."""
-        with (self._folder / "broker.out").open("ab") as out:
+        with (self.folder / "broker.out").open("ab") as out:
             self._process = subprocess.Popen(self._command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
         until = time.monotonic() + _PATIENCE_S
         while not _answers(self._ports[0]):
             if self._process.poll() is not None or time.monotonic() > until:
                 self.stop()
-                said = (self._folder / "broker.out").read_text(errors="replace")[-2000:]
+                said = (self.folder / "broker.out").read_text(errors="replace")[-2000:]
                 raise RuntimeError(f"Kafka did not come up:\n{said}")
             time.sleep(0.1)
 
@@ -152,7 +152,7 @@ class Broker:
 
     def _prepare(self, java: list[str]) -> None:
         self._write_properties(secured=True)
-        properties = str(self._folder / "server.properties")
+        properties = str(self.folder / "server.properties")
         user = f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"
         _run([*java, "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", properties, "--add-scram", user])
 
@@ -180,7 +180,7 @@ class Broker:
         if secured:
             scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
             written |= {
-                "log.dirs": self._folder / "log",
+                "log.dirs": self.folder / "log",
                 "sasl.enabled.mechanisms": "SCRAM-SHA-512",
                 "listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config": scram,
                 "ssl.keystore.type": "PKCS12",
@@ -188,7 +188,7 @@ class Broker:
                 "ssl.keystore.password": _KEYSTORE_PASSWORD,
             }
         lines = "".join(f"{name}={value}\n" for name, value in written.items())
-        (self._folder / "server.properties").write_text(lines)
+        (self.folder / "server.properties").write_text(lines)
 
 
 @contextmanager

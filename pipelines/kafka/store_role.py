@@ -73,8 +73,15 @@ class StoreRole:
     name = "store"
     beside: Sequence[str] = ()
 
-    def __init__(self, names: Names, sink: BlockSink, lost: Callable[[int], None], dead_partitions: int) -> None:
-        self.topic = names.rows
+    def __init__(
+        self,
+        names: Names,
+        sink: BlockSink,
+        lost: Callable[[int], None],
+        dead_partitions: int,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.topic, self._close = names.rows, close
         self._sink, self._lost, self._dead, self._dead_partitions = sink, lost, names.dead, dead_partitions
 
     def machine(self, place: Place) -> StorePartition:
@@ -97,4 +104,5 @@ class StoreRole:
         return ()
 
     def close(self) -> None:
-        """Let go of nothing: the store belongs to who opened it."""
+        """Let go of the server."""
+        self._close()

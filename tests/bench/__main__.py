@@ -1,6 +1,7 @@
-"""Speed and memory of the main job, cost and quality of signals: `python -m tests.bench [speed|memory|signals]`.
+"""Speed, memory and cost: `python -m tests.bench [speed|memory|signals|scaling]`, by default the first three.
 
 `signals` measures every block of docs/signals.md and writes it there; one alone goes by its name, such as `costs`.
+`scaling` measures what an installation of many machines costs, and writes it into docs/scaling.md.
 Times are CPU seconds of this process: a busy machine changes them less than wall clock.
 """
 
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench import scaling
 from bench.blocks import BLOCKS, rewrite
 from undertow.pipelines.app import opened
 from undertow.pipelines.settings import Settings
@@ -26,7 +28,7 @@ from undertow.pipelines.wire.native import NativeDecoder
 RATE_PER_S = 200.0
 RUNS = 3
 SAMPLES = 20
-PARTS = ("speed", "memory", "signals", *BLOCKS)
+PARTS = ("speed", "memory", "signals", "scaling", *BLOCKS)
 
 
 def main() -> None:
@@ -42,6 +44,8 @@ def main() -> None:
             speed(Path(folder), asked.events or 300_000)
         if "memory" in what:
             memory(Path(folder), asked.events or 1_000_000)
+    if "scaling" in what:
+        scaling.rewrite(asked.events or 60_000, print)
     rewrite([name for name in BLOCKS if name in what or "signals" in what], asked.events or 60_000, print)
 
 

@@ -25,9 +25,10 @@ from undertow.pipelines.clickhouse import QueryResult, Store, StoreError, ask_se
 from undertow.pipelines.kafka.blocks import Block, Blocks
 from undertow.pipelines.kafka.client import Partition
 from undertow.pipelines.kafka.clients import client_of
+from undertow.pipelines.kafka.running import run
 from undertow.pipelines.kafka.setup import set_up
 from undertow.pipelines.kafka.store_role import REASON
-from undertow.pipelines.kafka.storing import run_store
+from undertow.pipelines.kafka.storing import storing
 from undertow.pipelines.settings import Kafka, Settings, SettingsError
 
 PATIENCE_S = 240.0
@@ -159,17 +160,22 @@ def test_outages_kills_and_repeats_cost_no_row_and_add_none(installation: Instal
 
 def test_what_cannot_work_is_said_in_one_sentence(installation: Installation) -> None:
     where = installation.settings
+    list(set_up(where))
+
+    def start(configured: Settings = where) -> None:
+        run(configured, "store", storing(), lambda: True)
+
     with pytest.raises(StoreError, match=r"at 127\.0\.0\.1 has no tables of Undertow, this Undertow needs version"):
-        run_store(where)
+        start()
     with Store.open(where.store, Path("unused")) as store:
         store._writer.command("TRUNCATE TABLE meta")
         store._writer.raw_insert("meta", ["version"], "2\n", fmt="TabSeparated")
     older = "has schema version 2, this Undertow needs version .*: `undertow store --migrate` makes it so"
-    for refused in (lambda: run_store(where), lambda: installation.ask("SELECT 1")):
+    for refused in (start, lambda: installation.ask("SELECT 1")):
         with pytest.raises(StoreError, match=older):
             refused()
     with pytest.raises(SettingsError, match=r"writes to a ClickHouse server: set url in \[store\]"):
-        run_store(msgspec.structs.replace(where, store=settings.Store()))
+        start(msgspec.structs.replace(where, store=settings.Store()))
     installation.server.kill()
     with installation.process() as process:
         _, said = process.communicate(timeout=PATIENCE_S)

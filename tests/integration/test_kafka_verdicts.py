@@ -5,9 +5,10 @@ import json
 import random
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -85,7 +86,7 @@ def webhook() -> Iterator[http.server.ThreadingHTTPServer]:
 def installation(
     tmp_path: Path, kafka_addresses: Addresses, webhook: http.server.ThreadingHTTPServer
 ) -> Iterator[Installation]:
-    sections = {
+    sections: dict[str, dict[str, Any]] = {
         "ingest": {"window_s": 60.0, "allowed_lateness_s": 30.0, "dedup_horizon_s": 120.0},
         "detection": {"dimensions": ["region"], "min_events": 1000, "strict_events": 100, "metrics_off": OFF},
         "budget": {"false_pages_per_week": 20.0},
@@ -162,7 +163,7 @@ def _calls(webhook: http.server.ThreadingHTTPServer) -> list[str]:
     return [call["id"] for call in webhook.calls]  # type: ignore[attr-defined]
 
 
-def _said(installation: Installation) -> object:
+def _said(installation: Installation) -> Callable[[], str]:
     return lambda: "\n".join(
         f"{file.name}: {file.read_text(errors='replace')[-2000:]}" for file in installation.folder.glob("*.log")
     )
