@@ -11,7 +11,7 @@ from undertow.drift.claims import Claim
 __all__ = ["Claimed", "claimed", "record_of_claim"]
 
 _WEIGHT = "weight"
-_SLOTS = 8  # claims of a partition that are kept: nobody is further behind another than four of them
+_SLOTS = 32  # claims of a partition that are kept: more than anybody, or the state he goes on from, lags behind
 
 
 class Claimed(NamedTuple):
@@ -27,7 +27,7 @@ def record_of_claim(said: Claimed, serial: int) -> tuple[bytes, bytes]:
 
     Examples
     --------
-    >>> record_of_claim(Claimed(3, 12, Claim(7, 1)), serial=9)[0]
+    >>> record_of_claim(Claimed(3, 12, Claim(7, 1)), serial=33)[0]
     b'weight/3/1'
     """
     key = f"{_WEIGHT}/{said.partition}/{serial % _SLOTS}".encode()

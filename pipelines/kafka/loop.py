@@ -170,10 +170,14 @@ class Loop:
                     self._meter.outputs.inc()
 
     def _save(self, saved: Saved, partition: Partition | None) -> None:
-        """Keep a state in the slot that the one before does not lie in."""
+        """Keep a state in the slot that the one before does not lie in.
+
+        What was sent before must be acknowledged first: who goes on from the state does not send it again.
+        """
         if partition is None:
             raise KafkaError(f"{self._role.name} saves a state of no partition")
         held = self._held[partition]
+        self._producer.flush(FLUSH_S)
         for one in self._states.messages(partition.number, held.slot, saved):
             self._producer.send(one.topic, one.value, one.key, one.partition, one.headers)
             self._meter.outputs.inc()

@@ -121,7 +121,7 @@ def series_partition(service: str, partitions: int) -> int:
     Examples
     --------
     >>> series_partition("support", 8)
-    7
+    1
     """
     return xxhash.xxh3_64_intdigest(service.encode("utf-8", "replace")) % partitions
 

@@ -37,7 +37,7 @@ from undertow.pipelines.window_rows import mix_columns, window_columns
 __all__ = ["SeriesPartition"]
 
 STATE_VERSION = 1
-_SAVE_S = 60.0  # of event time between two states
+_SAVE_WINDOWS = 6  # between two states
 _LEVELS_S = 300.0  # of event time for which a service's levels are told after a verdict, beside the hold time
 _MOST_WAITING = 64  # windows that wait to be judged; beyond it the partition is held
 
@@ -79,7 +79,8 @@ class _State(msgspec.Struct):
     recent: list[_Recent] = []
     position: int = 0
     previous: float | None = None
-    saved: float = -np.inf  # the minute of event time of the last state
+    judged: int = 0  # windows, and how many of them at the last state
+    saved: int = 0
     claims: int = 0
     version: int = STATE_VERSION
 
@@ -136,6 +137,7 @@ class SeriesPartition:
     ) -> None:
         self._topics, self.number, self._rows_partition = names, number, number % rows
         content = snapshot.decode(saved, self._name) if saved else None
+        self._resumed = content is not None
         self._state = _read(content, number, sources, first)
         self._windows = {float(start): _window(kept) for start, kept in self._state.windows.items()}
         catalogue = Catalogue([own.metric for own in settings.own_metrics], self._state.scores)
@@ -178,16 +180,13 @@ class SeriesPartition:
 
     def take(self, messages: Sequence[Message]) -> list[Output]:
         """Apply messages in their order and return what the windows that are complete by then bring."""
-        outputs = list(self._advance())
+        outputs = [*self._advance(), *self._save()]  # what has been heard since may have been all that was missing
         for message in messages:
             if message.offset < self._state.position:
                 continue
             self._state.position = message.offset + 1
             self._apply(decode(message.value or b""), message.value or b"")
-            outputs += self._advance()
-            if self.last_closed // _SAVE_S > self._state.saved:
-                self._state.saved = self.last_closed // _SAVE_S
-                outputs.append(Saved(self._state.position, self._snapshot()))
+            outputs += [*self._advance(), *self._save()]
         return outputs
 
     # -- cuts ---------------------------------------------------------------------------------------------------------
@@ -243,7 +242,7 @@ class SeriesPartition:
         return self._judging.monitor.claims.missing(start, self._windows[start].end)
 
     def _check_not_lost(self, start: float, missing: Sequence[int]) -> None:
-        if gone := self._judging.monitor.claims.beyond(start, self._windows[start].end, missing):
+        if self._resumed and (gone := self._judging.monitor.claims.beyond(start, self._windows[start].end, missing)):
             raise LostStateError(
                 f"{self._name} is at {start:g}, and what partitions {gone} claimed of the budget then is not kept any "
                 "more: begin anew under another prefix in [kafka]"
@@ -264,6 +263,7 @@ class SeriesPartition:
             levels=list(self._levels()),
         )
         self._state.previous, self._state.versions = window.start, []
+        self._state.judged += 1
         for message in encode(judged):
             yield Send(self._topics.verdicts, 0, None, message)
         yield from self._rows(window, verdicts)
@@ -286,6 +286,12 @@ class SeriesPartition:
             yield Levels(service, environment, since, self._judging.http_levels(service, environment, since))
 
     # -- state --------------------------------------------------------------------------------------------------------
+
+    def _save(self) -> Iterator[Output]:
+        """Save the state when so many windows have been judged since the last one."""
+        if self._state.judged - self._state.saved >= _SAVE_WINDOWS:
+            self._state.saved = self._state.judged
+            yield Saved(self._state.position, self._snapshot())
 
     def _snapshot(self) -> bytes:
         windows = {repr(start): _kept(window) for start, window in self._windows.items()}

@@ -5,9 +5,10 @@ import json
 import random
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -85,7 +86,7 @@ def webhook() -> Iterator[http.server.ThreadingHTTPServer]:
 def installation(
     tmp_path: Path, kafka_addresses: Addresses, webhook: http.server.ThreadingHTTPServer
 ) -> Iterator[Installation]:
-    sections = {
+    sections: dict[str, dict[str, Any]] = {
         "ingest": {"window_s": 60.0, "allowed_lateness_s": 30.0, "dedup_horizon_s": 120.0},
         "detection": {"dimensions": ["region"], "min_events": 1000, "strict_events": 100, "metrics_off": OFF},
         "budget": {"false_pages_per_week": 20.0},
@@ -140,8 +141,9 @@ def test_detect_and_pager_are_killed_and_nothing_is_said_otherwise_or_left_untol
     installation.start("detect")
     send(events[EVENTS // 2 :], client, NativeDecoder(), names.events, SOURCES)
     wait_until(lambda: len(_calls(webhook)) > 0, "the first page", _said(installation))
-    installation.kill("pager-1")
-    installation.start("pager")
+    for role in ("pager", "detect"):
+        installation.kill(f"{role}-1")
+        installation.start(role)
     with closing(client.producer()) as producer:
         for number in range(SOURCES):
             producer.send(names.events, b"%f" % LATER, None, number, ((TICK, b""),))
@@ -150,16 +152,18 @@ def test_detect_and_pager_are_killed_and_nothing_is_said_otherwise_or_left_untol
     assert _verdicts(installation) == expected
     wait_until(lambda: {*_planned(installation)} <= {*_calls(webhook)}, "every page", _said(installation))
     calls = _calls(webhook)
-    resolved = [place for place, call in enumerate(webhook.calls) if call["kind"] == "resolve"]  # type: ignore[attr-defined]
-    assert resolved
     assert len(calls) <= len({*calls}) + 1, "only the page that was sent and not recorded is told twice"
+    for incident in {call["incident"]["id"] for call in webhook.calls}:  # type: ignore[attr-defined]
+        kinds = [call["kind"] for call in webhook.calls if call["incident"]["id"] == incident]  # type: ignore[attr-defined]
+        assert kinds[0] == "trigger"
+        assert "trigger" not in kinds[kinds.index("resolve") :] if "resolve" in kinds else True
 
 
 def _calls(webhook: http.server.ThreadingHTTPServer) -> list[str]:
     return [call["id"] for call in webhook.calls]  # type: ignore[attr-defined]
 
 
-def _said(installation: Installation) -> object:
+def _said(installation: Installation) -> Callable[[], str]:
     return lambda: "\n".join(
         f"{file.name}: {file.read_text(errors='replace')[-2000:]}" for file in installation.folder.glob("*.log")
     )

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from undertow.drift.findings import verdict_of_finding, verdict_of_hit
+from undertow.drift.findings import Findings, verdict_of_finding, verdict_of_hit
 from undertow.drift.fleet import FleetFinding
 from undertow.drift.rule import RuleHit
 
@@ -39,3 +39,29 @@ def test_two_skews_of_one_newcomer_are_two_series() -> None:
     other = msgspec.structs.replace(SKEW, values=("v47", "v45"))
     assert verdict_of_finding(other).series != verdict_of_finding(SKEW).series
     assert verdict_of_finding(other).id != verdict_of_finding(SKEW).id
+
+
+def test_what_several_have_found_alike_is_told_once() -> None:
+    """Each partition of the events tells its first breach of an hour, and its own view of the fleet."""
+    findings = Findings()
+    other = msgspec.structs.replace(HIT, time=100.0, event="e9")
+    later = msgspec.structs.replace(HIT, time=4000.0, event="e10")
+    findings.add(map(verdict_of_hit, (other, HIT, later)))
+    over = [verdict_of_finding(msgspec.structs.replace(SKEW, time=time, over=True)) for time in (500.0, 700.0)]
+    findings.add([verdict_of_finding(SKEW), verdict_of_finding(SKEW), *over])
+    told = findings.due(5000.0)
+    assert [(one.kind, one.detected_at) for one in told] == [
+        ("page", 60.0),
+        ("notice", 90.0),
+        ("recovered", 500.0),
+        ("page", 4000.0),
+    ]
+
+
+def test_what_was_told_is_known_after_a_restart() -> None:
+    findings = Findings()
+    findings.add([verdict_of_hit(HIT), verdict_of_finding(SKEW)])
+    findings.due(200.0)
+    later = Findings(findings.snapshot())
+    later.add([verdict_of_hit(msgspec.structs.replace(HIT, time=300.0)), verdict_of_finding(SKEW)])
+    assert later.due(400.0) == []
