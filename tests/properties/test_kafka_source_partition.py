@@ -17,7 +17,7 @@ from undertow.pipelines.decoder import Decoder
 from undertow.pipelines.kafka.client import Message
 from undertow.pipelines.kafka.machine import Saved
 from undertow.pipelines.kafka.source_partition import TICK, Core, Cut, Output, SourcePartition, Terms
-from undertow.pipelines.settings import Detection, Embeddings, Ingest, Settings
+from undertow.pipelines.settings import Detection, Embeddings, Ingest, Rule, Settings
 from undertow.pipelines.snapshot import decode, encode
 from undertow.pipelines.wire.foreign import ForeignDecoder
 from undertow.pipelines.wire.native import NativeDecoder
@@ -32,6 +32,7 @@ SETTINGS = Settings(
         dimensions=("operation",), metrics_off=sorted({*SIGNALS, *CATEGORIES} - {"output_length", "finish_reason"})
     ),
     embeddings=Embeddings(source="off"),
+    rules={"long": Rule(pattern="x{40}")},
 )
 TERMS = Terms(window_s=10.0, lateness_s=5.0, horizon_s=20.0, max_ahead_s=300.0, block=8, blocks_per_state=2)
 
@@ -172,7 +173,7 @@ def _place(output: tuple[Any, ...]) -> tuple[int, str]:
 def test_what_was_acknowledged_is_not_told_again(seed: int) -> None:
     log = _log(seed, 120)
     whole = _uninterrupted(log)
-    emitted = random.Random(seed).randrange(log[-1].offset + 1)
+    emitted = random.Random(seed).choice(whole)[1]
     assert Reader(emitted=emitted).take(log) == [output for output in whole if output[1] > emitted]
 
 
@@ -197,6 +198,8 @@ def test_the_log_of_these_tests_has_all_that_can_go_wrong() -> None:
     assert any(len(state["marks"]) == 2 for state in states), "no epoch of ids before the present one"
     assert sum(len(output[4]) for output in found if output[0] == "cut") > 100
     assert any(len(output[4]) > 1 for output in found if output[0] == "cut"), "no cut with several windows"
+    assert any(output[5] for output in found if output[0] == "cut"), "no rule has found anything"
+    assert any(state["found"] for state in states), "no state with what a rule has found since the last cut"
 
 
 def test_a_dead_letter_says_where_it_lay() -> None:

@@ -13,7 +13,7 @@ from undertow.pipelines.kafka.errors import DeliveryError, LostStateError, Stall
 from undertow.pipelines.kafka.loop import Loop
 from undertow.pipelines.kafka.loop_meter import LoopMeter
 from undertow.pipelines.kafka.machine import Output, Place, Saved, Send, View
-from undertow.pipelines.kafka.states import States
+from undertow.pipelines.kafka.states import States, key_of
 from undertow.pipelines.settings import Kafka
 
 NUMBERS, SUMS, STATE, BESIDE = "numbers", "sums", "state", "beside"
@@ -181,6 +181,26 @@ def test_a_partition_that_moves_is_gone_on_with_by_the_other(broker: MemoryKafka
     assert second.machines[0].place.committed == 12
     assert _sums(broker)[1, b"20"] == b"%d" % sum(range(20))
     assert sorted(first.seen[-1].machines) == [0]
+
+
+def test_states_lie_in_two_slots_in_turn_whoever_writes_them(broker: MemoryKafka, clock: Clock) -> None:
+    for value in range(12, 30):
+        broker.append(NUMBERS, 0, b"%d" % value, None, ())
+    for _ in range(2):
+        _loop(broker, clock, Sums()).run(_once(3))
+        for value in range(30, 40):
+            broker.append(NUMBERS, 0, b"%d" % value, None, ())
+    keys = [message.key for _, message in broker.values(STATE) if (message.key or b"").startswith(b"adder/0/")]
+    assert keys == [key_of("adder", 0, turn % 2, 0) for turn in range(8)]
+
+
+def test_what_is_committed_is_not_committed_again(broker: MemoryKafka, clock: Clock) -> None:
+    meter = LoopMeter("adder")
+    loop = Loop(Kafka(commit_s=1e-9), Sums(), broker, 2, States(broker, STATE, 1, "adder", 5_000), meter, clock)
+    for _ in range(6):
+        clock.now += 1.0
+        loop.step()
+    assert meter.registry.get_sample_value("undertow_loop_commits_total", {"role": "adder"}) == 4.0
 
 
 def test_a_commit_that_is_refused_comes_later(broker: MemoryKafka, clock: Clock) -> None:
