@@ -129,6 +129,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
 
     def poll(self, wait_s: float, limit: int) -> Polled:
         """Return messages, and what was assigned and revoked."""
+        self._let_parked_messages_through()
         try:
             found = self._library.poll(timeout_ms=int(wait_s * 1000), max_records=limit)
         except LibraryError as error:
@@ -189,6 +190,16 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
     def close(self) -> None:
         """Leave the group."""
         self._library.close(autocommit=False)
+
+    def _let_parked_messages_through(self) -> None:
+        """Free the library's slot for messages that it put aside when their partition was paused.
+
+        It looks only whether the slot is None (3.0.12), and one that has been emptied is not: after `resume` the
+        partition would be silent for ever.
+        """
+        fetcher = self._library._fetcher  # noqa: SLF001
+        if not fetcher._next_partition_records:  # noqa: SLF001
+            fetcher._next_partition_records = None  # noqa: SLF001
 
     def _partitions(self, topic: str) -> list[TopicPartition]:
         numbers = self._library.partitions_for_topic(topic)
