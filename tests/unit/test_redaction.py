@@ -98,8 +98,15 @@ def test_a_pattern_that_cannot_be_used_is_refused_at_the_start_by_name(pattern: 
 
 
 def test_texts_that_are_hard_on_a_matcher_pass_in_time() -> None:
-    long = ("1" * 100_000, "a@" * 50_000, "1 " * 50_000, "eyJ" * 50_000, "DE12 " * 20_000)
-    for text in (*long, "\ud800 a", "\ud800 a@b.com"):
+    for text in (
+        "1" * 100_000,
+        "a@" * 50_000,
+        "1 " * 50_000,
+        "eyJ" * 50_000,
+        "\ud800 a",
+        "\ud800 a@b.com",
+        "DE12 " * 20_000,
+    ):
         assert isinstance(REDACTOR.text(text), str)
 
 

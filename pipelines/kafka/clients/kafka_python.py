@@ -170,11 +170,6 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
         mine = self._mine(partitions)
         self._paused -= mine
         self._library.resume(*(mine - self._waiting))
-        # What was fetched and not handed out before a pause is put back only where no other batch is in line, and one
-        # that is used up stays in line (kafka-python 3.0.12): then nothing of the partition would come any more.
-        fetcher = self._library._fetcher  # noqa: SLF001  # there is no other way to it
-        if not fetcher._next_partition_records:  # noqa: SLF001
-            fetcher._next_partition_records = None  # noqa: SLF001
 
     def commit(self, positions: Mapping[Partition, Position]) -> bool:
         """Commit places with their notes."""
