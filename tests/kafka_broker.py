@@ -88,14 +88,19 @@ def _container() -> list[str] | None:
 class Broker:
     """A broker below `folder`; `start` it, `kill` it as a crash would, start it again on the same log.
 
+    Parameters
+    ----------
+    session_ms
+        Silence after which it counts as gone: until then it cannot come back after a `kill`.
+
     Raises
     ------
     RuntimeError
         There is nothing to run it with, or it does not come up; the message ends with its last words.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, session_ms: int = 300_000) -> None:
+        self.folder, self._session_ms = folder, session_ms
         self._jars = installed()
         self._ports = _free_ports(4)
         self._process: subprocess.Popen[bytes] | None = None
@@ -175,7 +180,7 @@ class Broker:
             "share.coordinator.state.topic.min.isr": 1,
             "group.initial.rebalance.delay.ms": 0,
             "auto.create.topics.enable": "false",
-            "broker.session.timeout.ms": 300_000,  # on a busy machine the only broker must not be given up
+            "broker.session.timeout.ms": self._session_ms,  # a busy machine must not lose its only broker
         }
         if secured:
             scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"

@@ -32,7 +32,7 @@ def main() -> None:
 
 def _played(name: str, seed: int) -> Figures:
     with tempfile.TemporaryDirectory() as folder, mounted(Path(folder) / "broker"):
-        broker = Broker(Path(folder) / "broker")
+        broker = Broker(Path(folder) / "broker", session_ms=6_000)
         broker.start()
         try:
             return play(name, seed, Path(folder), broker.addresses.plaintext, broker, EVENTS, TIMES)

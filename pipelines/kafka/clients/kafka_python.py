@@ -185,7 +185,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
 
     def committed(self, partitions: Sequence[Partition]) -> dict[Partition, Position | None]:
         """Ask for the committed places."""
-        found = {one: self._library.committed(TopicPartition(*one), metadata=True) for one in partitions}
+        try:
+            found = {one: self._library.committed(TopicPartition(*one), metadata=True) for one in partitions}
+        except LibraryError as error:
+            raise KafkaError(f"the broker does not say what was committed: {error}") from error
         return {
             one: None if known is None else Position(known.offset, (known.metadata or "").rstrip("\0"))
             for one, known in found.items()
@@ -194,7 +197,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
     def bounds(self, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
         """Ask for the bounds of the log."""
         wanted = [TopicPartition(*one) for one in partitions]
-        first, end = self._library.beginning_offsets(wanted), self._library.end_offsets(wanted)
+        try:
+            first, end = self._library.beginning_offsets(wanted), self._library.end_offsets(wanted)
+        except LibraryError as error:
+            raise KafkaError(f"the broker does not say where its log ends: {error}") from error
         return {Partition(*one): (first[one], end[one]) for one in wanted}
 
     def close(self) -> None:
