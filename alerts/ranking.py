@@ -60,8 +60,8 @@ def harmful(verdict: Verdict) -> bool:
 def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """Return one verdict per metric, the best first.
 
-    What can be put in a number or a name comes before a direction of embeddings, harm before gain, a metric before its
-    own tails, then evidence above the threshold, then breadth.
+    What can be put in a number or a name comes before a direction of embeddings, harm before gain, a level before any
+    tail, then evidence above the threshold, then breadth.
     The whole of the service speaks for its metric when the change is there; a slice does when its effect is
     `SLICE_ADVANTAGE` times larger, since the aggregate then only shows the slice diluted. Of several services the one
     with the clearest evidence speaks.
@@ -70,11 +70,10 @@ def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
     for verdict in verdicts:
         by_metric[verdict.series.metric].append(verdict)
     chosen = [_speaker(group) for group in by_metric.values()]
-    told = {(verdict.series.metric, harmful(verdict)) for verdict in chosen}
 
     def order(verdict: Verdict) -> tuple[bool, bool, bool, float, int, str]:
         hurts, metric = harmful(verdict), verdict.series.metric
-        tail = metric != parent_of(metric) and (parent_of(metric), hurts) in told
+        tail = metric != parent_of(metric)
         known = described(metric)
         vague = known is not None and known.family is Family.VECTOR
         return (vague, not hurts, tail, verdict.threshold - verdict.statistic, len(verdict.series.segment), verdict.id)

@@ -4,13 +4,14 @@ A gambler wins L(x) on each number x, with E[L] ≤ 1 while the level lies withi
 average until the level moves, whatever the shape (Shafer 2021, Testing by betting, JRSS A 184). The winnings of a block
 multiply; here they are summed as logarithms, window by window, against the edge of the band as it is known by then.
 
-A family says how the positions of values become units, which is tabulated once, from the first values; and what is won
-on a unit.
+A family says how the positions of values become units, which is tabulated from the first values; and what is won on a
+unit.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -40,7 +41,7 @@ class BettingFamily(GaussianFamily):
     arrays: ClassVar = {
         **GaussianFamily.arrays,
         "_bets": 0.0,  # ln of what the block being filled has won
-        "_fitted": 0.0,
+        "_fitted": 0.0,  # how often units were
         "_units": 0.0,  # of values at so many standard deviations
         "_centre": 0.0,  # mean of the first values
         "_sd": 1.0,  # of the first values
@@ -49,18 +50,22 @@ class BettingFamily(GaussianFamily):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._bets: Floats = np.zeros((0, len(self.shifts)))
-        self._fitted: NDArray[np.bool_] = np.zeros(0, bool)
+        self._fitted: Ints = np.zeros(0, np.int64)
         self._units: Floats = np.zeros((0, len(POINTS)))
         self._centre: Floats = np.zeros(0)
         self._sd: Floats = np.zeros(0)
-        self._collected: dict[int, dict[float, float]] = {}  # positions and how many, of series without units
+        self._collected: dict[int, dict[float, float]] = {}  # distances and how many, of series that are to be fitted
 
     # -- what a family says -------------------------------------------------------------------------------------------
 
     @property
     @abstractmethod
-    def _enough(self) -> float:
-        """Return from how many values units are fitted."""
+    def _enough(self) -> Sequence[float]:
+        """Return from how many values units are fitted, and from how many again."""
+
+    @abstractmethod
+    def _collectable(self, rows: Ints) -> NDArray[np.bool_]:
+        """Return of which series the distances of values can be told."""
 
     @abstractmethod
     def _position(self, rows: Ints, values: Floats, usual: Floats) -> Floats:
@@ -90,7 +95,7 @@ class BettingFamily(GaussianFamily):
 
     def _place_bets(self, rows: Ints, usual: Floats, window: Observation, share: Share) -> None:
         """Bet on each number of the window, for and against a rise, against the edges of the band."""
-        index, values, counts = _of(window, self._fitted[rows])
+        index, values, counts = _of(window, self._fitted[rows] > 0)
         if not len(index):
             return
         units = interpolated(self._units[rows], index, self._position(rows[index], values, usual[index]))
@@ -101,7 +106,7 @@ class BettingFamily(GaussianFamily):
 
     def _log_ratios(self, rows: Ints, part: Floats, up: Floats, down: Floats) -> Floats:
         gaussian = self._gaussian_ratios(rows, part, up, down)
-        return np.where(self._fitted[rows][:, None], self._bets[rows] / self._dispersion(rows)[:, None], gaussian)
+        return np.where(self._fitted[rows][:, None] > 0, self._bets[rows] / self._dispersion(rows)[:, None], gaussian)
 
     def _commit(self, rows: Ints, evidence: Floats, segment: Floats) -> None:
         super()._commit(rows, evidence, segment)
@@ -110,32 +115,37 @@ class BettingFamily(GaussianFamily):
     def _clear(self, row: int) -> None:
         """Begin anew; another level may have another shape."""
         super()._clear(row)
-        self._bets[row], self._fitted[row] = 0, False
+        self._bets[row], self._fitted[row] = 0, 0
         self._centre[row], self._sd[row] = 0, 1
         self._collected.pop(row, None)
 
     # -- units --------------------------------------------------------------------------------------------------------
 
     def _collect(self, rows: Ints, usual: Floats, window: Observation) -> None:
-        """Keep the positions of values of series that have no units yet; fit those that have enough."""
-        index, values, counts = _of(window, self._known(rows) & ~self._fitted[rows])
-        positions = np.round(self._position(rows[index], values, usual[index]), _DIGITS)
-        for row, position, count in zip(rows[index].tolist(), positions.tolist(), counts.tolist(), strict=True):
+        """Keep the distances of the first values of each series; fit its units whenever there are enough."""
+        wanted = self._collectable(rows) & (self._fitted[rows] < len(self._enough))
+        index, values, counts = _of(window, wanted)
+        of = rows[index]
+        distances = self._centre[of] + self._sd[of] * self._position(of, values, usual[index])
+        distances = np.round(distances, _DIGITS)
+        for row, distance, count in zip(of.tolist(), distances.tolist(), counts.tolist(), strict=True):
             kept = self._collected.setdefault(row, {})
-            kept[position] = kept.get(position, 0.0) + count
-        for row in np.unique(rows[index]).tolist():
-            if sum(self._collected[row].values()) >= self._enough:
-                self._fit(row, self._collected.pop(row))
+            kept[distance] = kept.get(distance, 0.0) + count
+        for row in np.unique(of).tolist():
+            if sum(self._collected[row].values()) >= self._enough[self._fitted[row]]:
+                self._fit(row)
 
-    def _fit(self, row: int, collected: dict[float, float]) -> None:
-        positions, counts = np.array(list(collected)), np.array(list(collected.values()))
+    def _fit(self, row: int) -> None:
+        collected = self._collected[row]
+        distances, counts = np.array(list(collected)), np.array(list(collected.values()))
         shares = counts / counts.sum()
-        centre = float(shares @ positions)
-        sd = max(float(np.sqrt(shares @ (positions - centre) ** 2)), _SMALLEST_SD)
-        z = (positions - centre) / sd
+        centre = float(shares @ distances)
+        sd = max(float(np.sqrt(shares @ (distances - centre) ** 2)), _SMALLEST_SD)
         self._centre[row], self._sd[row] = centre, sd
-        self._units[row] = self._fit_units(row, z, shares)
-        self._fitted[row] = True
+        self._units[row] = self._fit_units(row, (distances - centre) / sd, shares)
+        self._fitted[row] += 1
+        if self._fitted[row] == len(self._enough):
+            del self._collected[row]
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state: arrays and plain values by name."""

@@ -38,7 +38,7 @@ Ints = NDArray[np.int32]
 _T = TypeVar("_T")
 _Numbered = tuple[Figure, int]  # and the number of its metric
 
-STATE_VERSION = 5
+STATE_VERSION = 6
 
 
 def unkeyed(user: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.drift.baselines import Slot
 from undertow.drift.betting import POINTS, BettingFamily
 from undertow.drift.statistics.proportions import Floats
 
@@ -16,16 +17,20 @@ Ints = NDArray[np.int64]
 
 _WIDEST = 3.0  # standard deviations: one far value must not make all others alike
 _BOLDEST = 0.9  # of the stake that would lose everything on the worst number
+_FARTHEST = 10.0  # standard deviations at which the caller clips scores
 _TINY = 1e-9
 
 
 class BoundedBetting(BettingFamily):
     r"""Follows scores (ratings, judges, retrieval, thumbs): numbers within a range, whatever the shape.
 
-    The range is that of the first `min_events` values, at most three standard deviations on each side of their mean;
-    what lies beyond it counts as its end. Stakes are those that are best for shifts of the mean by (.05, .1, .18, .3,
-    .5, .9) standard deviations. Log-winnings are divided by φ, the variance of block means over the one expected of
-    independent events.
+    The range is that of the first `strict_events` values and then of the first `min_events`, at most three standard
+    deviations on each side of their mean; what lies beyond it counts as its end. Where all of them were alike, it spans
+    the ten standard deviations on each side at which scores are clipped: what was never seen in n values may still
+    come once in n + 1 (Laplace's rule of succession), and that much scatter is taken for granted.
+
+    Stakes are those that are best for shifts of the mean by (.05, .1, .18, .3, .5, .9) standard deviations. The
+    logarithms of what is won are divided by φ, the variance of block means over the one expected of independent events.
 
     Cannot see: changes of shape that leave the mean; how far beyond the range a value lies.
 
@@ -62,8 +67,16 @@ class BoundedBetting(BettingFamily):
         self._mean_unit, self._slope, self._unit_sd = (np.zeros(0) for _ in range(3))
 
     @property
-    def _enough(self) -> float:
-        return float(self._min_events)
+    def _enough(self) -> tuple[float, float]:
+        return float(self._strict_events), float(self._min_events)
+
+    def _collectable(self, rows: Ints) -> NDArray[np.bool_]:
+        return np.ones(len(rows), bool)
+
+    def _variance(self, rows: Ints) -> Floats:
+        unseen = _FARTHEST**2 / (self.baselines.sums[rows, Slot.EVENTS] + 1)
+        variance: Floats = np.maximum(super()._variance(rows), unseen)
+        return variance
 
     def _position(self, rows: Ints, values: Floats, usual: Floats) -> Floats:
         return (values - self._centre[rows]) / self._sd[rows]
@@ -73,6 +86,8 @@ class BoundedBetting(BettingFamily):
 
         The mean unit follows the mean as it does when the distribution is tilted; where no value is cut off, exactly.
         """
+        if len(z) == 1:
+            z, shares = self._with_unseen(row)
         low, high = max(z.min(), -_WIDEST), min(z.max(), _WIDEST)
         units = np.clip((z - low) / max(high - low, _TINY), 0, 1)
         mean = float(shares @ units)
@@ -81,6 +96,12 @@ class BoundedBetting(BettingFamily):
         self._unit_sd[row] = max(float(np.sqrt(shares @ (units - mean) ** 2)), _TINY)
         table: Floats = np.clip((POINTS - low) / max(high - low, _TINY), 0, 1)
         return table
+
+    def _with_unseen(self, row: int) -> tuple[Floats, Floats]:
+        """Return positions and shares of the one value seen and of one on each side that may still come."""
+        self._sd[row] = _FARTHEST / _WIDEST
+        seen = self._enough[self._fitted[row]]
+        return np.array([-_WIDEST, 0.0, _WIDEST]), np.array([0.5, seen, 0.5]) / (seen + 1)
 
     def _winnings(self, rows: Ints, index: Ints, units: Floats, usual: Floats, edges: tuple[Floats, Floats]) -> Floats:
         """Return ln(1 + λ(u − m)): on average nothing while the mean unit is at most m, or for λ < 0 at least."""

@@ -63,7 +63,10 @@ class RankBetting(BettingFamily):
         super().__init__(*arguments)
         self._cumulants: Floats = np.zeros((0, len(self.shifts), len(_EDGES)))  # ln E exp(d·s) at the edges
 
-    _enough = 10_000.0  # before that a Gaussian errs less
+    _enough = (10_000.0,)  # before that a Gaussian errs less
+
+    def _collectable(self, rows: Ints) -> NDArray[np.bool_]:
+        return self._known(rows)
 
     def _position(self, rows: Ints, values: Floats, usual: Floats) -> Floats:
         return (values - usual) / self._sd[rows]

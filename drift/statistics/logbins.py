@@ -17,7 +17,7 @@ LOG_GAMMA = float(np.log(GAMMA))
 _OFFSET = 1 << 13  # keeps bin numbers positive for values down to 1e-70
 _LARGEST = (1 << 14) - 1
 _ZERO = 1 << 16  # the bin of the number zero
-_SMALLEST = 1e-6
+_SMALLEST = GAMMA**-698  # about 1e-6, and 1 lies in the middle of its bin
 _LARGEST_LOG = 600.0
 
 
@@ -46,8 +46,8 @@ def signed_bin_of(values: NDArray[np.float64]) -> NDArray[np.int64]:
     Examples
     --------
     >>> import numpy as np
-    >>> value_of(signed_bin_of(np.array([-2.5, 0.0, 0.3, 4.0]))).round(2)
-    array([-2.5 ,  0.  ,  0.3 ,  4.03])
+    >>> value_of(signed_bin_of(np.array([-2.5, 0.0, 0.3, 1.0]))).round(3)
+    array([-2.487,  0.   ,  0.299,  1.   ])
     """
     size = np.log(np.maximum(np.abs(values), _SMALLEST) / _SMALLEST) / LOG_GAMMA
     return _ZERO + np.sign(values).astype(np.int64) * np.minimum(np.rint(size), _ZERO - 1).astype(np.int64)

@@ -36,7 +36,7 @@ from undertow.pipelines.window_rows import mix_columns, window_columns
 
 __all__ = ["SeriesPartition"]
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 _SAVE_WINDOWS = 6  # between two states
 _LEVELS_S = 300.0  # of event time for which a service's levels are told after a verdict, beside the hold time
 _MOST_WAITING = 64  # windows that wait to be judged; beyond it the partition is held

@@ -91,10 +91,10 @@ def test_harm_is_the_metric_s_own_direction(metric: str, before: float, after: f
     assert harmful(one(metric, before, after)) is hurts
 
 
-def test_a_metric_speaks_before_its_own_tails() -> None:
-    tail, mean = one("output_length.high", 0.01, 0.2, statistic=99), one("output_length", 300, 500, statistic=18)
+@pytest.mark.parametrize("level", [("output_length", 300, 500), ("refusal_rate", 0.02, 0.1)])
+def test_a_level_speaks_before_any_tail(level: tuple[str, float, float]) -> None:
+    tail, mean = one("output_length.high", 0.01, 0.2, statistic=99), one(*level, statistic=18)
     assert ranked([tail, mean]) == [mean, tail]
-    assert ranked([tail, one("refusal_rate", 0.02, 0.1, statistic=18)])[0] is tail
 
 
 def test_a_slice_that_is_nearly_all_of_the_traffic_is_not_told_again() -> None:
