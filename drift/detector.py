@@ -8,7 +8,8 @@ calls.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from undertow.drift.budget import Share
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.verdict import Estimate
 
-__all__ = ["Alarm", "Detector", "Observation", "Progress", "SeriesSettings"]
+__all__ = ["Alarm", "Detector", "Observation", "Progress", "SeriesSettings", "recovered"]
 
 Ints = NDArray[np.int64]
 
@@ -98,6 +99,22 @@ class Alarm:
     reason: str
     opened_at: float = 0.0  # recovered only: the `detected_at` of the alarm that it ends
     moved: tuple[tuple[int, float, float], ...] = ()  # categories: number, share before and after, largest change first
+
+
+def recovered(
+    series: int,
+    at: float,
+    opened: Iterable[float],
+    levels: tuple[Estimate, Estimate],
+    evidence: tuple[float, float],
+    reason: str,
+    direction: str = "shift",
+    moved: tuple[tuple[int, float, float], ...] = (),
+) -> list[Alarm]:
+    """Return what ends the alarms raised at the times `opened`; levels before and now, evidence and its limit."""
+    before, now = levels
+    ended = Alarm(series, "recovered", direction, at, at, at, before, now, now.events, *evidence, reason, moved=moved)
+    return [replace(ended, opened_at=opened_at) for opened_at in opened]
 
 
 class Progress(NamedTuple):

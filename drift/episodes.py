@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from undertow.drift.baselines import DAY, Slot
 from undertow.drift.budget import WEEK
-from undertow.drift.detector import Alarm, Observation
+from undertow.drift.detector import Alarm, Observation, recovered
 from undertow.drift.family import EVIDENCE_FLOOR, Episode, Family, Moved
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.verdict import Estimate
@@ -185,24 +185,8 @@ class EpisodicFamily(Family):
         )
         self._restart(row, np.array(episode.sums), -episode.shift, window.end)
         del self._episodes[row]
-        return [
-            Alarm(
-                series=int(self._series[row]),
-                kind="recovered",
-                direction=direction,
-                changed_at=window.end,
-                changed_from=window.end,
-                changed_to=window.end,
-                before=episode.before,
-                after=now,
-                events=now.events,
-                statistic=statistic,
-                threshold=limit,
-                reason=reason,
-                opened_at=opened_at,
-            )
-            for opened_at in episode.alarms
-        ]
+        series, levels = int(self._series[row]), (episode.before, now)
+        return recovered(series, window.end, episode.alarms, levels, (statistic, limit), reason, direction)
 
 
 def _reason(before: Estimate, now: Estimate, statistic: float, limit: float) -> str:

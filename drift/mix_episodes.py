@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, xlogy
 
 from undertow.drift.baselines import Slot
-from undertow.drift.detector import Alarm, Observation
+from undertow.drift.detector import Alarm, Observation, recovered
 from undertow.drift.mix_columns import MixColumns
 from undertow.drift.mix_series import Departure, share_of
 from undertow.drift.mixes import Kind, cells, link
@@ -216,25 +216,8 @@ class EpisodicMixes(MixColumns):
         sums[[Slot.SMALL, Slot.LARGE_WEIGHT]] += 1  # what has come back was a job, or may as well have been one
         self._restart(row, sums, np.array(departure.before) - np.array(departure.after), window.end)
         del self._departures[row]
-        return [
-            Alarm(
-                series=int(self._series[row]),
-                kind="recovered",
-                direction="shift",
-                changed_at=window.end,
-                changed_from=window.end,
-                changed_to=window.end,
-                before=departure.estimate,
-                after=now,
-                events=now.events,
-                statistic=statistic,
-                threshold=limit,
-                reason=reason,
-                opened_at=opened_at,
-                moved=moved,
-            )
-            for opened_at in departure.alarms
-        ]
+        series, levels = int(self._series[row]), (departure.estimate, now)
+        return recovered(series, window.end, departure.alarms, levels, (statistic, limit), reason, moved=moved)
 
 
 def _levels(learned: Floats, after: Floats, moved: Ints) -> tuple[Floats, Floats]:

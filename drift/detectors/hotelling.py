@@ -12,7 +12,7 @@ from undertow.drift.bases import DIMENSIONS, LEADING
 from undertow.drift.budget import Share
 from undertow.drift.catalogue import SERIES_METRICS
 from undertow.drift.centroids import Centroid, Row, joined
-from undertow.drift.detector import Alarm, Observation, Progress, SeriesSettings
+from undertow.drift.detector import Alarm, Observation, Progress, SeriesSettings, recovered
 from undertow.drift.displacements import Reading, change_point, read, scatter_along
 from undertow.drift.scatter import BLOCK, faded
 from undertow.drift.statistics.proportions import Floats
@@ -206,24 +206,7 @@ class Hotelling:
             f"the centroid of {now.events} vectors is back within {now.value:.3g} of where it was before the change "
             f"(cosine distance)"
         )
-        return [
-            Alarm(
-                series=number,
-                kind="recovered",
-                direction="shift",
-                changed_at=at,
-                changed_from=at,
-                changed_to=at,
-                before=episode.before,
-                after=now,
-                events=now.events,
-                statistic=statistic,
-                threshold=limit,
-                reason=reason,
-                opened_at=opened_at,
-            )
-            for opened_at in episode.alarms
-        ]
+        return recovered(number, at, episode.alarms, (episode.before, now), (statistic, limit), reason)
 
     # -- status and state ----------------------------------------------------------------------------------------------
 
