@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
 import re2
@@ -190,7 +190,9 @@ def _reason(error: Exception) -> str:
     return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
 
 
-def _any_of(rules: Sequence[_Rule]) -> re2.Set:
+@cache
+def _any_of(rules: tuple[_Rule, ...]) -> re2.Set:
+    """Return one automaton over all rules; every partition that a worker takes over asks for the same."""
     options = re2.Options()
     options.log_errors = False
     found = re2.Set.SearchSet(options)
