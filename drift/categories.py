@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -15,6 +16,7 @@ __all__ = ["BITS", "OTHER", "Categories", "CategoriesState", "number_of"]
 BITS = 24  # of 200 categories, two share a number once in 800 installations
 OTHER = "(others)"
 _LONGEST = 400  # characters of a name that are kept
+_NUMBERED = 16_384  # names whose number is not hashed again: nearly every event repeats the names of those before
 
 
 class CategoriesState(msgspec.Struct):
@@ -24,6 +26,7 @@ class CategoriesState(msgspec.Struct):
     forgotten: int = 0
 
 
+@lru_cache(maxsize=_NUMBERED)
 def number_of(name: str) -> int:
     """Return the number of a category: 24 bits of the hash of its name.
 

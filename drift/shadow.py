@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import msgspec
@@ -116,8 +117,9 @@ class Shadow:
         self.max_calls = max_calls
         self.unpaired = self.evicted = self.incomparable = 0
         self._shadowed: dict[tuple[str, str], None] = {}  # services that have had a shadow
-        self._entries: dict[Key, _Entry] = {}  # in the order in which they were first seen
-        self._recent: dict[Key, tuple[Interaction, Dims] | _Side] = {}  # of services that have not
+        # Both give up their oldest key again and again: a plain dict looks for it at all places of those gone before.
+        self._entries: OrderedDict[Key, _Entry] = OrderedDict()  # in the order in which they were first seen
+        self._recent: OrderedDict[Key, tuple[Interaction, Dims] | _Side] = OrderedDict()  # of services that have not
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -135,7 +137,7 @@ class Shadow:
         if service not in self._shadowed:
             self._recent[key] = (event, dims)
             if len(self._recent) > _BEFORE_FIRST:
-                del self._recent[next(iter(self._recent))]
+                self._recent.popitem(last=False)
             return []
         return self._take_live(key, _side(event, dims))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gc
 import logging
 import sys
 import threading
@@ -23,6 +22,7 @@ from undertow.pipelines import snapshot
 from undertow.pipelines.alert_settings import PagerDuty
 from undertow.pipelines.clickhouse import Store, StoreError, StoreUnreachableError
 from undertow.pipelines.client import explain_html
+from undertow.pipelines.garbage import rare_collections
 from undertow.pipelines.inbox import Inbox
 from undertow.pipelines.outside import Outside
 from undertow.pipelines.own_key import own_key
@@ -44,11 +44,6 @@ __all__ = ["App", "load_processor", "opened"]
 
 log = logging.getLogger(__name__)
 
-_GARBAGE = (
-    100_000,
-    20,
-    100,
-)  # a batch makes many small objects that live until its commit: looking at them is for nothing
 LONGEST_WAIT_S = 30.0  # between two attempts to reach the store
 TURN_S = 0.001  # after each step the port's thread has its turn at the lock
 IDLE_WAIT_S = 0.2  # between looks at a source that has nothing new
@@ -77,10 +72,9 @@ class App:
         self._refused_since: float | None = None
         self._refusal = ""
 
+    @rare_collections()
     def run(self, after_step: Callable[[], None] = lambda: None) -> None:
         """Watch until the input ends or `stop` is called; what was taken is committed in any case."""
-        gc.freeze()
-        gc.set_threshold(*_GARBAGE)
         going = True
         while going and not self._stop.is_set():
             with self._lock:

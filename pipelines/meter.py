@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from undertow.drift.catalogue import Catalogue
 from undertow.drift.categories import Categories, number_of
@@ -82,19 +83,23 @@ class Meter:
     def measure(self, events: Sequence[Interaction]) -> Measures:
         """Return what the calls and tools among the events say; other kinds say nothing by themselves."""
         measured, columns = self.nothing(len(events)), self._catalogue.columns
-        calls = [row for row, event in enumerate(events) if event.kind is Kind.CALL]
-        tools = [row for row, event in enumerate(events) if event.kind is Kind.TOOL]
+        calls, tools = _rows(events, Kind.CALL), _rows(events, Kind.TOOL)
         batch = Batch([events[row] for row in calls])
         for signal in self.signals:
             measured.values[calls, columns[signal.metric]] = signal.measure(batch)
-            if tools and signal.metric in ALSO_TOOLS:
+            if len(tools) and signal.metric in ALSO_TOOLS:
                 measured.values[tools, columns[signal.metric]] = signal.measure(Batch([events[row] for row in tools]))
         for kind in self._kinds:
             names = (name and self._named(kind.metric, name) for name in kind.classify(batch))
             measured.values[calls, columns[kind.metric]] = self._categories.numbers(names)
-        for row, event in zip(calls, batch.events, strict=True):
+        for row, event in zip(calls.tolist(), batch.events, strict=True):
             measured.charges[row] = self.prices.charge(event)
         return measured
+
+
+def _rows(events: Sequence[Interaction], kind: Kind) -> NDArray[np.intp]:
+    """Return where the events of a kind stand, as the array that numpy would make of a list again for every metric."""
+    return np.flatnonzero([event.kind is kind for event in events])
 
 
 def _names(settings: Settings) -> Callable[[str, str], str]:

@@ -37,6 +37,7 @@ from undertow.pipelines.window_rows import mix_columns, window_columns
 
 __all__ = ["Recorder"]
 
+_UNSAID = -2.0  # where an event says no category: not the number of any
 _LATEST_VERSIONS = 1000  # version rows written with a commit, those seen last
 
 
@@ -130,14 +131,17 @@ class Recorder:
         )
 
     def _classified(self, values: Floats) -> list[dict[str, str]]:
-        """Return what category each event was found to be in, by metric."""
-        found: list[dict[str, str]] = [{} for _ in values]
-        for metric, column in self._catalogue.columns.items():
-            if self._catalogue.metric(self._catalogue.numbers[metric]).family is Family.CATEGORY:
-                said = np.flatnonzero(~np.isnan(values[:, column]))
-                for row, number in zip(said.tolist(), values[said, column].tolist(), strict=True):
-                    found[row][metric] = self._categories.name(int(number))
-        return found
+        """Return what category each event was found to be in, by metric; events in the same ones share a table."""
+        numbers, metrics = self._catalogue.numbers, self._catalogue.columns
+        kinds = [name for name in metrics if self._catalogue.metric(numbers[name]).family is Family.CATEGORY]
+        said = np.nan_to_num(values[:, [metrics[name] for name in kinds]], nan=_UNSAID)
+        found, which = np.unique(said, axis=0, return_inverse=True)
+        tables = [self._named(kinds, row) for row in found.tolist()]
+        return [tables[place] for place in which.tolist()]
+
+    def _named(self, metrics: Sequence[str], row: Sequence[float]) -> dict[str, str]:
+        said = zip(metrics, row, strict=True)
+        return {metric: self._categories.name(int(number)) for metric, number in said if number != _UNSAID}
 
     def _versions(self, versions: Sequence[SeenVersion]) -> Columns:
         columns = version_columns(sorted(versions, key=lambda v: -v.last_seen)[:_LATEST_VERSIONS])

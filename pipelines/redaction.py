@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
 import re2
 
-from undertow.drift.values import searchable
 from undertow.pipelines.settings import SettingsError
 
 __all__ = ["LabelPolicy", "Policy", "Redactor", "user_hash"]
@@ -111,11 +110,13 @@ class Redactor:
             return None
         if self.policy == "full":
             return text
-        matched = self._any.Match(text.encode("utf-8", "replace"))
-        text = searchable(text) if matched else text
-        for index in sorted(matched or ()):
-            text = self._compiled[index].sub(_replacement(self._rules[index]), text)
-        return text
+        content = text.encode("utf-8", "replace")
+        matched = self._any.Match(content)
+        if not matched:
+            return text
+        for index in sorted(matched):  # on bytes: in a text re2 would count the characters before each match
+            content = self._compiled[index].sub(_replacement(self._rules[index]), content)
+        return content.decode()
 
     def kept(self, text: str) -> str:
         """Return what may be kept of the text; empty when that is nothing."""
@@ -166,8 +167,9 @@ def user_hash(user: str, key: bytes) -> str:
     return hashlib.blake2b(user.encode("utf-8", "replace"), key=short, digest_size=16).hexdigest()
 
 
-def _replacement(rule: _Rule) -> Callable[[re2._Match], str]:
-    return lambda match: rule.mask if rule.sure is None or rule.sure(match.group()) else match.group()
+def _replacement(rule: _Rule) -> Callable[[re2._Match], bytes]:
+    mask, sure = rule.mask.encode(), rule.sure
+    return lambda match: mask if sure is None or sure(match.group().decode()) else match.group()
 
 
 def _checked(pattern: str) -> str:
@@ -190,7 +192,9 @@ def _reason(error: Exception) -> str:
     return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
 
 
-def _any_of(rules: Sequence[_Rule]) -> re2.Set:
+@cache
+def _any_of(rules: tuple[_Rule, ...]) -> re2.Set:
+    """Return one automaton over all rules; every partition that a worker takes over asks for the same."""
     options = re2.Options()
     options.log_errors = False
     found = re2.Set.SearchSet(options)

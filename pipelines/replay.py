@@ -10,6 +10,7 @@ import msgspec
 
 from undertow.alerts.incident import Change, ChangeKind, Incident
 from undertow.drift.verdict import Verdict
+from undertow.pipelines.garbage import rare_collections
 from undertow.pipelines.inbox import Inbox
 from undertow.pipelines.prices import price_table
 from undertow.pipelines.processor import Processor
@@ -35,6 +36,7 @@ class Replay(msgspec.Struct):
     processor: Processor
 
 
+@rare_collections()
 def replay(
     settings: Settings,
     paths: Sequence[str],

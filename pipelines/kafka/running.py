@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 
 from prometheus_client import CollectorRegistry, start_http_server
 
+from undertow.pipelines.garbage import rare_collections
 from undertow.pipelines.kafka.client import Client
 from undertow.pipelines.kafka.clients import client_of
 from undertow.pipelines.kafka.loop import Loop
@@ -23,8 +23,6 @@ from undertow.pipelines.stopping import stopped_by_signals
 __all__ = ["Build", "run", "run_until_signal"]
 
 Build = Callable[[Settings, Mapping[str, TopicFacts], Client, LoopMeter], Role]
-
-_GARBAGE = (100_000, 20, 100)  # a batch makes many small objects that live until its block
 
 
 def run_until_signal(settings: Settings, name: str, build: Build) -> None:
@@ -50,9 +48,8 @@ def run(settings: Settings, name: str, build: Build, stopped: Callable[[], bool]
     states = States(client, names.state, topics[names.state].partitions, name, kafka.max_message_bytes)
     with closing(build(settings, topics, client, meter)) as role, _shown(kafka.metrics, meter.registry):
         loop = Loop(kafka, role, client, topics[role.topic].partitions, states, meter)
-        gc.freeze()
-        gc.set_threshold(*_GARBAGE)
-        loop.run(stopped)
+        with rare_collections():
+            loop.run(stopped)
 
 
 @contextmanager
