@@ -12,7 +12,8 @@ ARG EXTRAS=kafka,grafana
 RUN /opt/undertow/bin/pip install --no-cache-dir --constraint requirements.lock ".[${EXTRAS}]"
 
 FROM python:3.12-slim
-RUN useradd --create-home --uid 10001 undertow && mkdir /data && chown undertow /data
+# A volume takes over to whom the folder that it is mounted on belongs.
+RUN useradd --create-home --uid 10001 undertow && mkdir -p /data/state && chown -R undertow /data
 COPY --from=build /opt/undertow /opt/undertow
 ENV PATH=/opt/undertow/bin:$PATH OPENBLAS_NUM_THREADS=1
 USER undertow

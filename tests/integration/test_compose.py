@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shlex
 import subprocess
@@ -16,6 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from compose_project import DEPLOY, ROOT, STAYING, WANTED, parse, resolved
 from go_programs import built
 from outside import program
 
@@ -23,10 +22,7 @@ from undertow.dashboards.grafana import CLICKHOUSE
 from undertow.pipelines.settings import load
 from undertow.pipelines.simulation import scenario
 
-ROOT = Path(__file__).parents[2]
-DEPLOY = ROOT / "deploy"
-ROLES = ("topics", "worker", "detect", "pager", "store")
-WANTED = re.findall(r"^(\w+)=$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+ROLES = ("topics", *STAYING)
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +30,9 @@ def parser(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built("compose", tmp_path_factory.mktemp("go"))
 
 
-def parse(parser: Path, environment: dict[str, str], *profiles: str) -> subprocess.CompletedProcess[str]:
-    command = [os.fspath(parser), os.fspath(ROOT / "docker-compose.yml"), *profiles]
-    given = {**environment, "PATH": os.environ["PATH"]}
-    return subprocess.run(command, capture_output=True, text=True, env=given, timeout=60, check=False)
-
-
 @pytest.fixture(scope="module")
 def project(parser: Path) -> dict[str, Any]:
-    done = parse(parser, dict.fromkeys(WANTED, "x"), "demo")
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return resolved(parser, "demo")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +42,7 @@ def services(project: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_it_is_a_compose_file_and_the_demo_is_a_profile(parser: Path, services: dict[str, Any]) -> None:
-    plain = json.loads(parse(parser, dict.fromkeys(WANTED, "x")).stdout)["services"]
+    plain = resolved(parser)["services"]
     assert set(services) - set(plain) == {"demo"}
     assert set(plain) == {*ROLES, "kafka", "clickhouse", "grafana", "prometheus"}
 
@@ -121,8 +108,9 @@ def test_roles_wait_for_what_they_need(services: dict[str, Any]) -> None:
 
 
 def test_every_role_is_a_command_with_one_and_the_same_configuration(services: dict[str, Any]) -> None:
+    options = {"store": ["--migrate"]}  # nobody else has made the tables
     assert {name: services[name]["command"] for name in ROLES} == {
-        name: [name, "-c", "/data/undertow.toml"] for name in ROLES
+        name: [name, *options.get(name, []), "-c", "/data/undertow.toml"] for name in ROLES
     }
     assert {services[name]["image"] for name in ROLES} == {"undertow"}
 
@@ -143,7 +131,7 @@ def test_the_demo_sends_a_planted_incident(services: dict[str, Any]) -> None:
     words = shlex.split(simulate)
     hours, rate, incident = (words[words.index(f"--{option}") + 1] for option in ("hours", "rate", "incident"))
     planted = scenario([incident], float(hours), float(rate), 1, None, texts=True)
-    assert planted.incidents[0].at - planted.start == pytest.approx(18_000)
+    assert planted.incidents[0].at - planted.start == pytest.approx(9_000)
 
 
 def test_the_reader_of_the_store_only_reads() -> None:
@@ -183,6 +171,21 @@ def test_prometheus_takes_its_configuration_and_asks_every_role() -> None:
     port = load(DEPLOY / "undertow.toml", {}).kafka.metrics.rpartition(":")[2]
     assert re.findall(r"(\w+):(\d+)", file.read_text().partition("targets")[2]) == [(r, port) for r in ROLES[1:]]
     assert f"127.0.0.1:{port}/metrics" in (ROOT / "docker-compose.yml").read_text()
+
+
+def test_users_are_known_by_one_name_whichever_worker_counts_them(services: dict[str, Any]) -> None:
+    """A container that is made anew has no key file of the one before."""
+    assert services["worker"]["environment"]["UNDERTOW_KAFKA__USER_KEY"] == "x"
+    assert load(DEPLOY / "undertow.toml", {"UNDERTOW_KAFKA__USER_KEY": "k"}).kafka.user_key == "k"
+
+
+def test_the_folder_of_a_volume_belongs_to_the_user_of_the_image(services: dict[str, Any]) -> None:
+    """Docker makes a volume's folder with root as its owner where the image has none of that name."""
+    (kept,) = (one["target"] for one in services["pager"]["volumes"] if one["type"] == "volume")
+    assert kept == str(load(DEPLOY / "undertow.toml", {}).folder)
+    made = re.search(r"mkdir -p (\S+) && chown -R undertow (\S+)", (ROOT / "Dockerfile").read_text())
+    assert made
+    assert (made.group(1), kept.startswith(made.group(2))) == (kept, True)
 
 
 def test_the_image_holds_the_packages_and_nothing_secret() -> None:
