@@ -98,6 +98,11 @@ class Installation:
             self.start(role, name)
         return ended
 
+    def cpu_s(self, member: str) -> float:
+        """Return the CPU seconds that a process has taken so far."""
+        fields = Path(f"/proc/{self._processes[member].pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def said(self, member: str) -> str:
         """Return what a process has printed."""
         return (self.folder / f"{member}.log").read_text(errors="replace")
