@@ -8,6 +8,7 @@ from undertow.dashboards.board_sql import marks
 __all__ = ["BOARD"]
 
 _ALL = "1 = 1"
+_WRONG = ("retries", "refused", "lost")
 
 
 def _lines(title: str, description: str, *questions: PromQL, unit: str = "short", width: int = 8) -> Panel:
@@ -100,15 +101,70 @@ _ROLES = (
         PromQL("sum by (role) (undertow_loop_lag)", "{{role}}"),
     ),
     _lines(
-        "Kafka: messages read a second, by role",
-        "Of a distributed installation; empty for `undertow run`.",
-        PromQL("sum by (role) (rate(undertow_loop_messages_total[$__rate_interval]))", "{{role}}"),
+        "Kafka: messages a second, by role",
+        "Read, and sent. Empty for `undertow run`, as all panels of this row.",
+        PromQL("sum by (role) (rate(undertow_loop_messages_total[$__rate_interval]))", "{{role}} read"),
+        PromQL("sum by (role) (rate(undertow_loop_outputs_total[$__rate_interval]))", "{{role}} sent"),
+    ),
+    _lines(
+        "Kafka: positions committed a second, by role",
+        "A role that reads and commits nothing will read again from where it was.",
+        PromQL("sum by (role) (rate(undertow_loop_commits_total[$__rate_interval]))", "{{role}}"),
     ),
     _lines(
         "Kafka: share of time by step",
-        "Of one process: polling, taking, producing, waiting for the broker's word.",
+        "Polling, taking (of which decoding and counting are parts), producing, waiting for the broker's word.",
         PromQL("sum by (role, step) (rate(undertow_loop_seconds_total[$__rate_interval]))", "{{role}} {{step}}"),
         unit="percentunit",
+    ),
+    _lines(
+        "Kafka: seconds of a round, 95 % are shorter",
+        "A round with messages, without the wait for them.",
+        PromQL(
+            "histogram_quantile(0.95, sum by (role, le) (rate(undertow_loop_batch_seconds_bucket[$__rate_interval])))",
+            "{{role}}",
+        ),
+        unit="s",
+    ),
+    _lines(
+        "Kafka: partitions, ours and held",
+        "Held are those behind which something takes no more: ClickHouse, the broker, another partition's claim.",
+        PromQL("sum by (role) (undertow_loop_assigned)", "{{role}}"),
+        PromQL("sum by (role) (undertow_loop_held)", "{{role}} held"),
+    ),
+    _lines(
+        "Kafka: sent, not acknowledged",
+        "Beyond 32 MiB a process reads nothing more.",
+        PromQL("sum by (role) (undertow_loop_unacknowledged_bytes)", "{{role}}"),
+        unit="bytes",
+    ),
+    _lines(
+        "Detect: age of the last window that was judged",
+        "Wall clock less the end of the window; of each process the partition that is furthest behind.",
+        PromQL("time() - (undertow_last_closed_window_seconds > 0)", "{{instance}}"),
+        unit="s",
+    ),
+    _lines(
+        "Pager: how many tell",
+        "One, always: none means that nobody is paged.",
+        PromQL("sum(undertow_pager_active)", "active"),
+    ),
+    _lines(
+        "Store: rows and blocks a second",
+        "Taken by ClickHouse, repeats included.",
+        PromQL("sum(rate(undertow_store_rows_total[$__rate_interval]))", "rows"),
+        PromQL("sum(rate(undertow_store_blocks_total[$__rate_interval]))", "blocks"),
+    ),
+    _lines(
+        "Store: what went wrong, a second",
+        "Attempts that failed; blocks that went to the dead letters, and that Kafka had dropped before they were read.",
+        *(PromQL(f"sum(rate(undertow_store_{name}_total[$__rate_interval]))", name) for name in _WRONG),
+    ),
+    _lines(
+        "Store: ClickHouse takes nothing",
+        "Since when; Kafka keeps the rows meanwhile.",
+        PromQL("undertow_store_away_seconds", "{{instance}}"),
+        unit="s",
     ),
 )
 

@@ -12,16 +12,15 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
-from prometheus_client import Gauge
-
 from undertow.pipelines import paging
 from undertow.pipelines.kafka.client import Client, Message
 from undertow.pipelines.kafka.incident_log import Lease as Sign
 from undertow.pipelines.kafka.incident_log import Planned, Record, key_of, read, value_of
 from undertow.pipelines.kafka.lease import Lease
 from undertow.pipelines.kafka.loop_meter import LoopMeter
-from undertow.pipelines.kafka.machine import Machine, Place, Send, View
+from undertow.pipelines.kafka.machine import Place, Send, View
 from undertow.pipelines.kafka.pager_partition import PagerPartition
+from undertow.pipelines.kafka.role_meters import PagerMeter
 from undertow.pipelines.kafka.telling import Book, Telling
 from undertow.pipelines.kafka.topics import Names, TopicFacts
 from undertow.pipelines.settings import Settings
@@ -46,9 +45,9 @@ class PagerRole:
         self._book = Book()
         self._telling: Telling | None = None
         self._lease: Lease | None = None
-        self._machine: Machine | None = None
+        self._machine: PagerPartition | None = None
         self._forgot_at = time.monotonic()
-        self._gauges = _Gauges(meter)
+        self._meter = PagerMeter(meter.registry)
         with ExitStack() as opened:
             self._watchdog = opened.enter_context(paging.watchdog(settings, self._channels))
             self._opened = opened.pop_all()
@@ -96,9 +95,9 @@ class PagerRole:
         return [] if sign is None else [self._send(sign)]
 
     def _finished(self) -> list[Send]:
-        if self._telling is None:
+        if self._telling is None or self._machine is None or self._lease is None:
             return []
-        self._gauges.show(self._telling)
+        self._meter.show(self._telling.counts(), self._machine.counts()["open"], active=self._lease.holds)
         return self._told(self._telling)
 
     def _told(self, telling: Telling) -> list[Send]:
@@ -118,22 +117,8 @@ class PagerRole:
         """Stop, and return what was told until then: that is so, whoever tells from now on."""
         telling, self._telling = self._telling, None
         self._machine = self._lease = None
+        self._meter.stand_by()
         if telling is None:
             return []
         telling.close()
         return self._told(telling)
-
-
-class _Gauges:
-    """What is waiting, as metrics."""
-
-    def __init__(self, meter: LoopMeter) -> None:
-        self._undelivered = Gauge("undertow_undelivered", "Pages that wait for a channel", registry=meter.registry)
-        self._age = Gauge("undertow_undelivered_seconds", "Age of the oldest of them", registry=meter.registry)
-        self._refused = Gauge("undertow_refused_deliveries", "Refused by a channel", registry=meter.registry)
-
-    def show(self, telling: Telling) -> None:
-        counts = telling.counts()
-        self._undelivered.set(counts.pending)
-        self._age.set(counts.oldest_age_s)
-        self._refused.set(counts.refused)

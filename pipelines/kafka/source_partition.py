@@ -208,6 +208,11 @@ class SourcePartition:
         """The largest event time so far."""
         return self._state.latest
 
+    @property
+    def rejected(self) -> int:
+        """How many messages were no events so far."""
+        return sum(self._letters.counts.values())
+
     def take(self, messages: Sequence[Message]) -> Iterator[Output]:
         """Count messages in their order and yield what they bring; those counted before are passed over.
 

@@ -19,6 +19,7 @@ from undertow.pipelines.kafka.client import Client, Message
 from undertow.pipelines.kafka.errors import LostStateError
 from undertow.pipelines.kafka.loop_meter import LoopMeter
 from undertow.pipelines.kafka.machine import Output, Place, Send, View
+from undertow.pipelines.kafka.role_meters import CountMeter, Totals
 from undertow.pipelines.kafka.source_partition import TICK, Block, Core, Cut, Saved, SourcePartition, Terms
 from undertow.pipelines.kafka.tails import Tails
 from undertow.pipelines.kafka.ticks import Ours, Ticks
@@ -54,6 +55,7 @@ class Workshop:
         self.prices: PriceTable = price_table(settings.prices)
         self.rows_partitions = topics[self.names.rows].partitions
         self.dead_partitions = topics[self.names.dead].partitions
+        self.counted = CountMeter(meter.registry)
 
     def counting(self, state: dict[str, Any] | None) -> Counting:
         """Return the counting of a partition, from its state or anew."""
@@ -99,6 +101,7 @@ class CountedPartition:
             emitted=-1 if place.committed is None else place.committed,
             key=shop.key_mark,
         )
+        self._totals: Totals = {"rejected": self._source.rejected}
 
     @property
     def rewind(self) -> int:
@@ -118,6 +121,7 @@ class CountedPartition:
     def take(self, messages: Sequence[Message]) -> list[Output]:
         """Count messages; return partials, rows, dead letters and states."""
         outputs = [told for output in self._source.take(messages) for told in self._told(output)]
+        self._count_up()
         self._shop.meter.spent("decode", self._shop.decode.seconds)
         self._shop.decode.seconds = 0.0
         return outputs
@@ -125,7 +129,15 @@ class CountedPartition:
     def _build(self, state: dict[str, Any] | None) -> Core:
         self._counting = self._shop.counting(state)
         self._recorder = self._shop.recorder(self._blocks, self._counting)
+        self._totals = {**self._totals, **msgspec.structs.asdict(self._counting.counters)}
         return _TimedCore(self._counting, self._shop.meter)
+
+    def _count_up(self) -> None:
+        """Show by how much the totals of the partition have grown; there are none before the counting is built."""
+        before = self._totals
+        counted = msgspec.structs.asdict(self._counting.counters) if "events" in before else {}
+        self._totals = {**counted, "rejected": self._source.rejected}
+        self._shop.counted.grown(before, self._totals)
 
     def _told(self, output: Cut | Block | Saved) -> Iterator[Output]:
         if isinstance(output, Cut):

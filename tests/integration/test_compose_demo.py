@@ -1,7 +1,7 @@
 """The profile `demo` of docker-compose.yml, without containers: the same commands, files and variables, as processes.
 
-Kafka and Prometheus are the real ones, ClickHouse is the engine behind HTTP. Windows last two minutes and the traffic is
-thinner than in the project, so that it takes seconds.
+Kafka and Prometheus are the real ones, ClickHouse is the engine behind HTTP. Windows last two minutes, and the traffic
+is thinner than in the project, so that it takes seconds.
 """
 
 from __future__ import annotations

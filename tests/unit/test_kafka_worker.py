@@ -223,6 +223,25 @@ def test_another_key_of_users_is_refused() -> None:
         later.step()
 
 
+def test_what_was_counted_is_shown_and_by_a_successor_only_what_it_counted() -> None:
+    broker, first = _broker(LINES[:400]), LINES[:400]
+    loop = _worker(broker)
+    for _ in range(20):
+        loop.step()
+    shown = {
+        name: loop._meter.registry.get_sample_value(f"undertow_{name}_total") for name in ("rejected", "duplicates")
+    }
+    broken = sum(line.startswith(b"{broken") for line in first)
+    assert shown == {"rejected": broken, "duplicates": pytest.approx(len(first) - len(set(first)), abs=32)}
+    _crash(broker, loop, 10_000)
+    later = _worker(broker)
+    for _ in range(20):
+        later.step()
+    again = later._meter.registry.get_sample_value("undertow_events_total")
+    assert again is not None
+    assert 0 <= again <= 3 * 32 * PARTITIONS, "a state is made every two blocks, and the last events wait for theirs"
+
+
 def test_the_key_of_a_message_keeps_together_what_belongs_together() -> None:
     decode = NativeDecoder()
     event = {"id": "i", "time": START, "service": "s"}
