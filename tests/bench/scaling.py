@@ -2,7 +2,7 @@
 
 Every figure is CPU time of this process, which other work on the machine changes little; a stage counts with its
 fastest round. `costs` takes the simulator's traffic through the code of each role. `series` gives the detect stage
-windows of 100,000 series with ever more events in them, half of all in one slice.
+windows of 100,000 series with ever more events in them, half of all in one slice, until all bins are full.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ RATES = (
 QUANTITIES = ("latency", "output_length")
 GROUPS = 10_000
 WINDOW_S = 10.0
-TRAFFIC = (1, 10, 100)
+TRAFFIC = (1, 10, 100, 1_000)
 LEAST_EVENTS = 100_000  # of a window at 1×: 10,000 events a second
 WARM_WINDOWS, MEASURED_WINDOWS = 2, 2
 MIN_EVENTS = 500  # so that the warm windows are enough to learn from

@@ -96,7 +96,7 @@ def test_each_mistake_is_said_by_every_role(
 def topics(kafka_addresses: Addresses) -> dict[str, Any]:
     """The section of an installation whose topics are made."""
     prefix = f"u{uuid.uuid4().hex[:8]}"
-    section = {"servers": (kafka_addresses.plaintext,), "prefix": prefix, "events": f"{prefix}.events"}
+    section: dict[str, Any] = {"servers": (kafka_addresses.plaintext,), "prefix": prefix, "events": f"{prefix}.events"}
     list(set_up(settings.Settings(kafka=settings.Kafka(**section, replication=1))))
     return {**section, "replication": 1}
 

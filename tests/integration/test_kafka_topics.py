@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from kafka import KafkaProducer
 from kafka_broker import PASSWORD, USER, Addresses
 from outside import give_up
 
@@ -94,6 +95,31 @@ def test_what_belongs_together_and_does_not_lie_together_is_refused(
     list(set_up(installation))
     _write(installation, events)
     with pytest.raises(TopicError, match=said):
+        list(set_up(installation))
+
+
+def _produced(settings: Settings, keyed: bool) -> None:
+    """Write events as an application does: its library's producer chooses the partition, by the key if there is one."""
+    producer = KafkaProducer(bootstrap_servers=list(settings.kafka.servers))
+    for task in range(20):
+        for step in range(4):
+            event = {"id": f"{task}-{step}", "time": 1_700_000_000.0, "service": "s", "task": f"t{task}"}
+            key = f"t{task}".encode() if keyed else None
+            producer.send(settings.kafka.events, msgspec.json.encode(event), key=key)
+    producer.flush(60.0)
+    producer.close()
+
+
+def test_what_an_application_keys_by_its_tasks_stays_together_and_without_keys_it_does_not(
+    installation: Settings,
+) -> None:
+    list(set_up(installation))
+    _produced(installation, keyed=True)
+    assert list(set_up(installation))[-1].endswith("20 tasks with several events, 0 of them spread over partitions")
+    _produced(installation, keyed=False)
+    with pytest.raises(
+        TopicError, match=r"of 20 tasks .* are spread .*: let producers use the task .* as the message key"
+    ):
         list(set_up(installation))
 
 
