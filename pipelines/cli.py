@@ -7,7 +7,7 @@ import glob
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import msgspec
 import typer
@@ -41,6 +41,7 @@ IncidentId = Annotated[str, typer.Argument(help="Id of the incident.")]
 Reason = Annotated[str, typer.Option(help="Why, for whoever wonders later.")]
 By = Annotated[str, typer.Option(help="Who says so.", envvar="USER")]
 USAGE_ERROR = 2
+_EXTRA_OF = {"kafka": "kafka"}  # package that not everybody has → extra that installs it
 
 
 @app.command()
@@ -334,10 +335,18 @@ def main() -> None:
     """Run the command; what the user can mend is said in one sentence, without a stack trace."""
     try:
         app()
+    except ModuleNotFoundError as error:
+        extra = _EXTRA_OF.get(error.name or "")
+        if extra is None:
+            raise
+        _give_up(f"the package {error.name} is not installed: pip install 'undertow[{extra}]'")
     except (OSError, RuntimeError, ValueError, KeyError) as error:
-        text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-        typer.echo(f"undertow: {text}", err=True)
-        sys.exit(USAGE_ERROR)
+        _give_up(str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error))
+
+
+def _give_up(text: str) -> NoReturn:
+    typer.echo(f"undertow: {text}", err=True)
+    sys.exit(USAGE_ERROR)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -48,6 +49,7 @@ def run(settings: Settings, name: str, build: Build, stopped: Callable[[], bool]
     states = States(client, names.state, topics[names.state].partitions, name, kafka.max_message_bytes)
     with closing(build(settings, topics, client, meter)) as role, _shown(kafka.metrics, meter.registry):
         loop = Loop(kafka, role, client, topics[role.topic].partitions, states, meter)
+        sys.stderr.write(f"{name}: reading {role.topic}, from {', '.join(kafka.servers)}\n")
         with rare_collections():
             loop.run(stopped)
 

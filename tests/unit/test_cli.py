@@ -2,6 +2,7 @@
 
 import json
 import random
+import subprocess
 import sys
 from pathlib import Path
 
@@ -141,3 +142,14 @@ def test_simulate_names_its_incidents_and_tells_what_it_planted(
     assert code == 0
     assert json.loads(err.splitlines()[-1])[0]["name"] == "chatty_prompt"
     assert path.read_bytes().count(b"\n") > 100
+
+
+@pytest.mark.parametrize("role", ["topics", "worker", "store", "send"])
+def test_a_role_without_the_package_for_kafka_says_how_to_get_it(role: str) -> None:
+    code = "import sys; sys.modules['kafka'] = None; from undertow.pipelines.cli import main; main()"
+    command = [sys.executable, "-c", code, role, *(["-"] if role == "send" else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "undertow: the package kafka is not installed: pip install 'undertow[kafka]'\n",
+    )
