@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit
-from scipy.stats import chi2
+from scipy.special import chdtr, gammaincinv, logit
 
 from undertow.drift.days import KEPT, Sums
 from undertow.drift.statistics.proportions import Floats, jeffreys
@@ -215,8 +214,8 @@ def _trimmed_mean(squares: Floats, count: Ints) -> Floats:
     total = np.where(np.arange(squares.shape[1]) < kept[:, None], np.where(np.isinf(squares), 0, squares), 0).sum(
         axis=1
     )
-    cut = chi2.ppf(np.minimum(kept / count, _KEPT_STEPS), 1)
-    mean: Floats = total / kept * chi2.cdf(cut, 1) / chi2.cdf(cut, 3)
+    cut = 2 * gammaincinv(0.5, np.minimum(kept / count, _KEPT_STEPS))  # quantile of χ² with one degree of freedom
+    mean: Floats = total / kept * chdtr(1, cut) / chdtr(3, cut)
     return mean
 
 

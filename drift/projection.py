@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 __all__ = ["HISTORY_HOURS", "HOUR_S", "PICO", "Projection", "month_of", "pace", "project"]
 
@@ -171,7 +171,7 @@ def _range(levels: Floats, days_to_come: float, weekdays_known: bool) -> tuple[f
     if len(levels) < 2:
         return 0.0, value, inf
     spread, lasting = _spread(levels, stretches)
-    quantile = float(student.ppf(0.95, max(len(levels) - len(stretches), 1)))
+    quantile = float(stdtrit(max(len(levels) - len(stretches), 1), 0.95))
     lows, highs = [], []
     for recent in (latest, week):
         half = quantile * spread * sqrt(lasting * (1.0 / max(days_to_come, 1.0) + 1.0 / len(recent)))

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
-from scipy.stats import t
+from scipy.special import ndtr, stdtrit
 
 from undertow.drift.statistics.proportions import Floats
 
@@ -27,7 +26,7 @@ _PRIOR_DAYS, _PRIOR_SD = 4, 0.025
 _UNKNOWN = 0.1  # half-width of the band while too few days are known
 _MOST_FREEDOM = 200
 _FACTORS = np.array(  # half-widths of the band in standard deviations estimated with so many degrees of freedom
-    [0.0, *(t.isf(_BEYOND, freedom) * np.sqrt(1 + 1 / (freedom + 1)) for freedom in range(1, _MOST_FREEDOM + 1))]
+    [0.0, *(-stdtrit(freedom, _BEYOND) * np.sqrt(1 + 1 / (freedom + 1)) for freedom in range(1, _MOST_FREEDOM + 1))]
 )
 _MOST = float(np.log(2.0))
 _WAITING = 7  # days that may wait until the baseline has learned them

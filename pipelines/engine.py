@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import chdb
 import msgspec
 
 __all__ = ["LIMITS", "Answer", "Engine", "QueryError", "Statement", "quoted"]
@@ -120,6 +119,8 @@ class Engine:
 
     @contextmanager
     def _handle(self, settings: Mapping[str, str], database: str) -> Iterator[Any]:
+        import chdb  # 200 MB, which a process that asks a server does without
+
         if not self._turns.acquire(timeout=PATIENCE_S):
             raise QueryError(f"{CONCURRENT_STATEMENTS} statements are being answered; try again later", 202)
         try:

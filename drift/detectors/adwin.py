@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from river import drift
-
 from undertow.drift.adapters import River, RiverDetector
 
 __all__ = ["Adwin"]
@@ -28,5 +26,7 @@ class Adwin(RiverDetector):
     name = "adwin"
 
     def _make(self) -> River:
+        from river import drift  # a second of imports, for those who choose it
+
         river: River = drift.ADWIN()
         return river

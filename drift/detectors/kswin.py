@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from river import drift
-
 from undertow.drift.adapters import River, RiverDetector
 
 __all__ = ["Kswin"]
@@ -28,5 +26,7 @@ class Kswin(RiverDetector):
     name = "kswin"
 
     def _make(self) -> River:
+        from river import drift  # a second of imports, for those who choose it
+
         river: River = drift.KSWIN(seed=0)
         return river
