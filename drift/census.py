@@ -63,6 +63,8 @@ class Census:
     ----------
     dropped
         Values and operations forgotten, and calls left out, because of a limit.
+    oldest
+        The oldest bucket that is still counted, None when there is none.
 
     Examples
     --------
@@ -98,6 +100,7 @@ class Census:
         self._combinations = Combinations(ignore)
         self._keys: dict[tuple[str | None, DefinitionKey], Key] = {}
         self._buckets: dict[int, dict[Key, Calls]] = {}
+        self.oldest: int | None = None  # bucket that is still counted
 
     def count(self, event: Interaction) -> None:
         """Count a call; one whose bucket has been folded already only in `late`."""
@@ -105,7 +108,10 @@ class Census:
         if bucket <= self.folded:
             self.late += 1
             return
-        counts = self._buckets.setdefault(bucket, {})
+        counts = self._buckets.get(bucket)
+        if counts is None:
+            counts = self._buckets[bucket] = {}
+            self.oldest = min(self._buckets)
         key = self._key(event)
         count = counts.get(key)
         if count is None:
@@ -141,15 +147,11 @@ class Census:
         combination = self._combinations.name(event) if found else None
         return (*found, (COMBINATION, combination)) if combination else tuple(found)
 
-    @property
-    def oldest(self) -> int | None:
-        """The oldest bucket that is still counted."""
-        return min(self._buckets, default=None)
-
     def fold(self, bucket: int) -> list[Scope]:
         """End a bucket and return the operations that were seen in it."""
         self.folded = bucket
         seen = _merged(self._buckets.pop(bucket))
+        self.oldest = min(self._buckets, default=None)
         for scope in sorted(seen):
             self._learn(scope, bucket, seen[scope])
         return [scope for scope in sorted(seen) if scope in self.places]
@@ -225,6 +227,7 @@ class Census:
         self._buckets = {
             bucket: {(scope, pairs): count for scope, pairs, count in counts} for bucket, counts in restored.buckets
         }
+        self.oldest = min(self._buckets, default=None)
 
 
 def _scope(event: Interaction) -> Scope:

@@ -154,8 +154,9 @@ class Loops:
         scope = self._scope((event.service, event.environment, event.task is None, id), event.time)
         known = scope.memory.novel
         reason = _reason(scope, event)
-        progress = scope.memory.novel > known or _untold(event)
-        circle = self._circle(scope, event, progress) if event.agent else None
+        circle = None
+        if event.agent:
+            circle = self._circle(scope, event, progress=scope.memory.novel > known or _untold(event))
         self._bound(scope)
         if reason is None and circle is None:
             return None

@@ -94,6 +94,7 @@ class Scores:
         self.remember_s = remember_s
         self.max_calls = max_calls
         self.max_waiting = max_waiting
+        self._part_s, self._part_calls = remember_s / _PARTS, max(1, max_calls // (_PARTS + 1))
         self.unplaced = self.evicted = self.refused = 0
         self._parts: list[tuple[int, dict[int, Dims]]] = [(0, {})]  # newest first: (epoch, hash of a call → its dims)
         self._interned: dict[Dims, Dims] = {}
@@ -174,8 +175,8 @@ class Scores:
     def _turn(self, time: float) -> None:
         """Begin a new part when its time has come or the newest has its share of the calls; forget the outdated."""
         newest, calls = self._parts[0]
-        epoch = int(time // (self.remember_s / _PARTS))
-        if epoch <= newest and len(calls) < max(1, self.max_calls // (_PARTS + 1)):
+        epoch = int(time // self._part_s)
+        if epoch <= newest and len(calls) < self._part_calls:
             return
         epoch = max(epoch, newest)
         self._parts.insert(0, (epoch, {}))

@@ -6,7 +6,7 @@ were read, whatever the size of the batches and however often the process was re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -239,24 +239,27 @@ class Counting:
         figures: list[_Numbered] = []
         of_events: list[int] = []
         for i in in_time:
-            if events[i].shadow_of is None:
+            event = events[i]
+            if event.shadow_of is None:
                 of_events.append(len(keys))
-                keys.append((events[i].service, events[i].environment, *dims[i]))
-            said = self.trackers.observe(events[i], dims[i], measured.charges[i], watermarks[i])
+                keys.append((event.service, event.environment, *dims[i]))
+            said = self.trackers.observe(event, dims[i], measured.charges[i], watermarks[i])
             for metric, value in said.items():
                 measured.values[i, self.catalogue.columns[metric]] = value
-            found = self._numbered(self.trackers.figures())
-            keys += [(f.service, f.environment, *f.dims) for f, _ in found]
-            figures += found
+            for figure, number in self._numbered(self.trackers.figures()):
+                keys.append((figure.service, figure.environment, *figure.dims))
+                figures.append((figure, number))
         groups = self.segments.assign_dims(keys)
         mine = np.zeros(len(keys), bool)
         mine[of_events] = True
         return figures, groups[mine], groups[~mine]
 
-    def _numbered(self, figures: Sequence[Figure]) -> list[_Numbered]:
-        """Return figures with the numbers of their metrics, without those beyond the limit of scores."""
-        numbered = [(figure, self.catalogue.number(figure.metric)) for figure in figures]
-        return [(figure, number) for figure, number in numbered if number is not None]
+    def _numbered(self, figures: Sequence[Figure]) -> Iterator[_Numbered]:
+        """Yield figures with the numbers of their metrics, without those beyond the limit of scores."""
+        for figure in figures:
+            number = self.catalogue.number(figure.metric)
+            if number is not None:
+                yield figure, number
 
     def _add_figures(self, figures: Sequence[_Numbered], groups: Ints) -> None:
         if figures:
@@ -267,7 +270,7 @@ class Counting:
     def _close(self, step: Step, everything: bool = False) -> Step:
         """Close what the watermark has passed, and add it to the step."""
         self.trackers.expire(self.windows.watermark)
-        figures = self._numbered(self.trackers.figures())
+        figures = list(self._numbered(self.trackers.figures()))
         keys = [(figure.service, figure.environment, *figure.dims) for figure, _ in figures]
         self._add_figures(figures, self.segments.assign_dims(keys))
         step.found = [self._told(verdict) for verdict in self.trackers.found()]

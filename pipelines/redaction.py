@@ -16,6 +16,7 @@ __all__ = ["LabelPolicy", "Policy", "Redactor", "user_hash"]
 Policy = Literal["none", "redacted", "full"]
 
 _LABELS = 65_536  # distinct short values whose masked form is remembered
+_USERS = 65_536  # … and users whose hash is: each has several calls, and several places ask
 
 
 class _Rule(NamedTuple):
@@ -140,21 +141,22 @@ class LabelPolicy:
     def __init__(self, policy: Policy, patterns: Sequence[str], dimensions: Sequence[str]) -> None:
         self._policy, self._dimensions = policy, frozenset(dimensions)
         masks = Redactor("full" if policy == "full" else "redacted", patterns)
-        self._masked = lru_cache(maxsize=_LABELS)(masks.text)
+        self._masked = lru_cache(maxsize=_LABELS)(masks.kept)
 
     def masked(self, text: str) -> str:
         """Return one value with personal data and secrets masked."""
-        return self._masked(text) or ""
+        return self._masked(text)
 
     def kept(self, texts: Mapping[str, str]) -> dict[str, str]:
         """Return what may be kept of these values, by name."""
         return {
-            name: self.masked(text)
+            name: self._masked(text)
             for name, text in texts.items()
             if self._policy != "none" or name in self._dimensions
         }
 
 
+@lru_cache(maxsize=_USERS)
 def user_hash(user: str, key: bytes) -> str:
     """Return the keyed hash under which a user is kept: 32 hexadecimal digits, useless without the key.
 

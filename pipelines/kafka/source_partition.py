@@ -183,6 +183,7 @@ class SourcePartition:
         self._state = _read(saved, source, key) if saved else _State(start, start - start % terms.block, key=key)
         self._build, self._terms, self._decode, self._source = build, terms, decode, source
         self._emitted = emitted
+        self._open_from = self._window(self._state.latest)
         self._letters = DeadLetters(redact, self._state.letters)
         self._core: Core | None = None  # until the ids before the position are known again
         self._recalled = Deduplication(terms.horizon_s)  # ids before the position
@@ -266,9 +267,9 @@ class SourcePartition:
         return self._advance(time)
 
     def _advance(self, time: float) -> bool:
-        before = self._window(self._state.latest)
         self._state.latest = max(self._state.latest, time)
-        return self._window(self._state.latest) > before
+        before, self._open_from = self._open_from, self._window(self._state.latest)
+        return self._open_from > before
 
     def _window(self, latest: float) -> float:
         """Return the number of the first window that is open."""
@@ -294,7 +295,7 @@ class SourcePartition:
 
     def _cut(self) -> Iterator[Output]:
         yield from self._flush(self._state.position)
-        state, open_from = self._state, self._window(self._state.latest) * self._terms.window_s
+        state, open_from = self._state, self._open_from * self._terms.window_s
         cut = Cut(state.position, state.previous, open_from, self._closed, state.found, state.versions)
         state.previous, self._closed, state.found, state.versions = state.position, [], [], []
         yield from self._told(cut)
