@@ -23,6 +23,7 @@ __all__ = ["KafkaPython", "build", "connection", "partition_of"]
 
 FETCH_BYTES = 4_194_304  # from one partition at a time
 ATTEMPT_S = 20.0  # for one question to the broker
+RECONNECT_S = 1.0  # at most between two attempts, as Java's client does it; the library's own 30 s outlast a restart
 HEARTBEAT_S = 1.0  # at most: it is also how soon a member hears that the group is being rearranged
 
 
@@ -44,6 +45,7 @@ def connection(settings: Kafka) -> dict[str, Any]:
         "ssl_certfile": settings.certificate_file,
         "ssl_keyfile": settings.key_file,
         "bootstrap_timeout_ms": int(ATTEMPT_S * 1000),
+        "reconnect_backoff_max_ms": int(RECONNECT_S * 1000),
     }
 
 
@@ -179,8 +181,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
             return not positions
         try:
             self._library.commit(wanted, timeout_ms=int(ATTEMPT_S * 1000))
-        except (CommitFailedError, KafkaTimeoutError, RebalanceInProgressError):
+        except (CommitFailedError, RebalanceInProgressError):
             return False
+        except LibraryError as error:
+            if error.retriable:  # the broker is away, or not yet back
+                return False
+            raise KafkaError(f"the broker does not take a commit: {error}") from error
         return len(wanted) == len(positions)
 
     def committed(self, partitions: Sequence[Partition]) -> dict[Partition, Position | None]:
@@ -204,8 +210,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
         return {Partition(*one): (first[one], end[one]) for one in wanted}
 
     def close(self) -> None:
-        """Leave the group."""
-        self._library.close(autocommit=False)
+        """Leave the group; a broker that is away will miss us by itself."""
+        with suppress(LibraryError):
+            self._library.close(autocommit=False)
 
     def _partitions(self, topic: str) -> list[TopicPartition]:
         numbers = self._library.partitions_for_topic(topic)

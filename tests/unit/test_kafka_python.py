@@ -1,0 +1,73 @@
+"""What kafka-python raises when the broker goes away is not for its caller to know."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from kafka import TopicPartition
+from kafka.errors import (
+    CommitFailedError,
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    NotCoordinatorError,
+    OffsetMetadataTooLargeError,
+    RebalanceInProgressError,
+)
+
+from undertow.pipelines.kafka.client import Partition, Position
+from undertow.pipelines.kafka.clients import kafka_python
+from undertow.pipelines.kafka.clients.kafka_python import Consumer
+from undertow.pipelines.kafka.errors import KafkaError
+from undertow.pipelines.settings import Kafka
+
+HERE = Partition("events", 0)
+
+
+class _Library:
+    """A consumer that has one partition, and whose broker answers everything with an error."""
+
+    error: Exception
+
+    def __init__(self, **_: Any) -> None:
+        self.subscribe: Callable[..., None] = lambda *_, **__: None
+
+    def partitions_for_topic(self, _: str) -> set[int]:
+        return {0}
+
+    def assignment(self) -> set[TopicPartition]:
+        return {TopicPartition(*HERE)}
+
+    def commit(self, *_: Any, **__: Any) -> None:
+        raise self.error
+
+    close = commit
+
+
+@pytest.fixture
+def consumer(monkeypatch: pytest.MonkeyPatch) -> Consumer:
+    monkeypatch.setattr(kafka_python, "KafkaConsumer", _Library)
+    return Consumer(Kafka(), [HERE.topic], "group")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CommitFailedError(),
+        KafkaConnectionError("111 ECONNREFUSED"),
+        KafkaTimeoutError(),
+        NotCoordinatorError(),
+        RebalanceInProgressError(),
+    ],
+)
+def test_a_commit_comes_later_when_the_broker_is_away(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(_Library, "error", error, raising=False)
+    assert not consumer.commit({HERE: Position(7)})
+    consumer.close()
+
+
+def test_a_commit_that_is_refused_for_good_is_one_sentence(consumer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Library, "error", OffsetMetadataTooLargeError("too long"), raising=False)
+    with pytest.raises(KafkaError, match=r"the broker does not take a commit: .*too long"):
+        consumer.commit({HERE: Position(7)})
