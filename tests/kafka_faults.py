@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from clickhouse_server import ClickHouseServer
 from installation import Installation
 from kafka_broker import Broker
+from kafka_stream import LATENESS_S
 
 from undertow.pipelines.clickhouse import StoreError
 from undertow.pipelines.kafka.clients import client_of
@@ -24,12 +25,11 @@ from undertow.pipelines.kafka.errors import KafkaError
 from undertow.pipelines.kafka.sending import send
 from undertow.pipelines.wire.native import NativeDecoder
 
-__all__ = ["FAULTS", "LATENESS_S", "SESSION_S", "SOURCES", "Fault", "Midst", "mounted"]
+__all__ = ["FAULTS", "SESSION_S", "SOURCES", "Fault", "Midst", "mounted"]
 
 SOURCES = 4  # partitions of the events
 SESSION_S = 6.0  # the least that a broker allows
-LATENESS_S = 30.0
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 FROZEN_S = SESSION_S + 2.0
 REBALANCE_S = 2.0
 POISON = (b"{broken", b"\xff\xfe\x00", b'{"id": 1}', b"[" * 5000, b'{"id": "x", "time": 9e99, "service": "bank"}')
@@ -100,8 +100,8 @@ class Fault(NamedTuple):
         How the events reach the topic.
     """
 
-    begin: Callable[[Midst], None] = lambda _: None
-    end: Callable[[Midst], None] = lambda _: None
+    begin: Callable[[Midst], object] = lambda _: None
+    end: Callable[[Midst], object] = lambda _: None
     lasts_s: float = 0.0
     roles: Mapping[str, int] = {}  # never changed
     sections: Mapping[str, Mapping[str, Any]] = {}  # likewise
