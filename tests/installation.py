@@ -148,9 +148,15 @@ def _read_all(consumer: Consumer) -> list[tuple[int, Message]]:
     return sorted(found, key=lambda one: one[0])
 
 
-def wait_until(true: Callable[[], bool], what: str, tell: Callable[[], str] = str, pause_s: float = _PAUSE_S) -> None:
+def wait_until(
+    true: Callable[[], bool],
+    what: str,
+    tell: Callable[[], str] = str,
+    pause_s: float = _PAUSE_S,
+    patience_s: float = PATIENCE_S,
+) -> None:
     """Wait for something to become true; fail with its name, and with what `tell` says, when it does not."""
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + patience_s
     while not true():
-        assert time.monotonic() < until, f"not within {PATIENCE_S:g} s: {what}\n{tell()}"
+        assert time.monotonic() < until, f"not within {patience_s:g} s: {what}\n{tell()}"
         time.sleep(pause_s)

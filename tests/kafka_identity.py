@@ -19,6 +19,7 @@ __all__ = ["SIZES", "Figures", "compare"]
 
 SIZES = {"1 worker + 1 detect": (1, 1), "3 workers + 2 detects": (3, 2)}
 PARTITIONS = 8
+PATIENCE_S, SLOWEST_S = 180.0, 0.005  # for an event, on the busiest of machines
 
 
 class Figures(NamedTuple):
@@ -59,7 +60,12 @@ def _running(folder: Path, servers: str, events: str, workers: int, detects: int
 
 
 def _figures(size: str, installation: Installation, expected: list[bytes], count: int, began: float) -> Figures:
-    wait_until(lambda: len(verdicts_of(installation)) >= len(expected), f"{size}: all verdicts")
+    wait_until(
+        lambda: len(verdicts_of(installation)) >= len(expected),
+        f"{size}: all verdicts",
+        pause_s=1.0,
+        patience_s=PATIENCE_S + count * SLOWEST_S,
+    )
     found = verdicts_of(installation)
     same = sum(one == other for one, other in zip(found, expected, strict=False))
     return Figures(size, count, len(found), same if len(found) == len(expected) else 0, time.monotonic() - began)

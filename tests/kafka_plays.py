@@ -46,7 +46,10 @@ Groups = tuple[tuple[str, ...], ...]  # faults that stand side by side are infli
 PLAYS: dict[str, Groups] = {
     "processes die": (
         (
-            *(name for name in FAULTS if name.startswith("kill -9") and not FAULTS[name].own_broker),
+            "kill -9 of a worker",
+            "kill -9 of a detect",
+            "kill -9 of the pager",
+            "kill -9 of the store",
             "a rebalance in mid-batch",
             "poison messages",
             "duplicated and reordered delivery",

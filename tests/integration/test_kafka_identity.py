@@ -6,7 +6,7 @@ import pytest
 from kafka_broker import Addresses
 from kafka_identity import SIZES, compare
 
-EVENTS = 40_000  # `make faults` compares 200,000
+EVENTS = 20_000  # `make faults` compares 200,000
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """What kafka-python raises when the broker goes away is not for its caller to know."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from kafka.errors import (
 
 from undertow.pipelines.kafka.client import Partition, Position
 from undertow.pipelines.kafka.clients import kafka_python
-from undertow.pipelines.kafka.clients.kafka_python import Consumer
+from undertow.pipelines.kafka.clients.kafka_python import Consumer, Producer
 from undertow.pipelines.kafka.errors import KafkaError
 from undertow.pipelines.settings import Kafka
 
@@ -40,7 +41,8 @@ class _Library:
     def commit(self, *_: Any, **__: Any) -> None:
         raise self.error
 
-    close = commit
+    close = committed = beginning_offsets = poll = commit
+    _fetcher = SimpleNamespace(_next_partition_records=None)
 
 
 @pytest.fixture
@@ -71,3 +73,25 @@ def test_a_commit_that_is_refused_for_good_is_one_sentence(consumer: Consumer, m
     monkeypatch.setattr(_Library, "error", OffsetMetadataTooLargeError("too long"), raising=False)
     with pytest.raises(KafkaError, match=r"the broker does not take a commit: .*too long"):
         consumer.commit({HERE: Position(7)})
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda one: one.committed([HERE]), lambda one: one.bounds([HERE]), lambda one: one.poll(0.0, 1)]
+)
+def test_what_the_broker_does_not_answer_is_one_sentence(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Consumer], object]
+) -> None:
+    monkeypatch.setattr(_Library, "error", KafkaConnectionError("111 ECONNREFUSED"), raising=False)
+    with pytest.raises(KafkaError, match=r"^the broker .*ECONNREFUSED$"):
+        ask(consumer)
+
+
+def test_a_broker_that_goes_while_a_client_is_made_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: Any) -> None:
+        raise KafkaConnectionError("111 ECONNREFUSED")
+
+    monkeypatch.setattr(kafka_python, "KafkaConsumer", refuse)
+    monkeypatch.setattr(kafka_python, "KafkaProducer", refuse)
+    for make in (lambda: Consumer(Kafka(), [HERE.topic], None), lambda: Producer(Kafka())):
+        with pytest.raises(KafkaError, match=r"the broker does not answer: .*ECONNREFUSED"):
+            make()
