@@ -171,7 +171,7 @@ class Consumer:
     def _wait_for_places(self, came: Sequence[TopicPartition]) -> None:
         """Drop what comes until `seek`.
 
-        A pause would do, but the library forgets to begin with a partition that is paused before it has begun
+        A pause would do, but the library may forget to begin with a partition that is paused before it has begun
         (librdkafka 5591): it would be silent for ever.
         """
         partitions = [Partition(one.topic, one.partition) for one in came]
