@@ -41,7 +41,8 @@ bench: setup  ## speed and memory
 
 faults: setup  ## 1,000 incidents told to a PagerDuty that fails three calls in ten, and every fault of an installation on Kafka, twenty times over
 	$(BIN)/python -m tests.bench.delivery --seeds 20 --jobs 4
-	$(BIN)/python -m tests.bench.kafka_faults --seeds 20
+	$(BIN)/python -m tests.bench.kafka_faults --seeds 20 --jobs 2
+	$(BIN)/python -m tests.bench.kafka_identity
 
 scenarios: setup  ## 49 ways in which applications failed, played to the page: writes docs/scenarios.md; SEEDS=3
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.scenarios --seeds $(SEEDS)

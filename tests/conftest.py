@@ -41,10 +41,16 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def kafka_addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
-    """A Kafka broker, one for all processes of this run."""
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run share."""
     own = tmp_path_factory.getbasetemp()
-    with broker((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "kafka") as addresses:
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def kafka_addresses(run_folder: Path) -> Iterator[Addresses]:
+    """A Kafka broker, one for all processes of this run."""
+    with broker(run_folder / "kafka") as addresses:
         yield addresses
 
 

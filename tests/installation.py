@@ -12,10 +12,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
-from undertow.pipelines.kafka.client import Partition
+from undertow.pipelines.kafka.client import Consumer, Message, Partition
 from undertow.pipelines.kafka.clients import client_of
 from undertow.pipelines.kafka.setup import set_up
 from undertow.pipelines.settings import Settings, load
@@ -61,11 +62,11 @@ class Installation:
 
     # -- processes ----------------------------------------------------------------------------------------------------
 
-    def start(self, role: str, name: str = "1") -> None:
+    def start(self, role: str, name: str = "1", *options: str) -> None:
         """Start a process of a role; a name that was used before is the same member, started again."""
         member = f"{role}-{name}"
         environ = {**os.environ, "UNDERTOW_KAFKA__INSTANCE": member}
-        command = [sys.executable, "-m", "undertow.pipelines.cli", role, "-c", str(self.file)]
+        command = [sys.executable, "-m", "undertow.pipelines.cli", role, "-c", str(self.file), *options]
         with (self.folder / f"{member}.log").open("ab") as log:
             self._processes[member] = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
 
@@ -81,6 +82,10 @@ class Installation:
         process = self._processes.pop(member)
         process.terminate()
         return process.wait(PATIENCE_S)
+
+    def ended(self, member: str) -> int:
+        """Wait until a process has ended by itself and return its exit code."""
+        return self._processes[member].wait(PATIENCE_S)
 
     def freeze(self, member: str) -> None:
         """Let a process stand still, as a long pause of its machine would."""
@@ -111,11 +116,12 @@ class Installation:
 
     def messages(self, topic: str) -> list[tuple[int, bytes | None]]:
         """Return all messages of a topic as (partition, value), each partition in its order."""
-        consumer = client_of(self.settings.kafka).consumer([topic])
-        try:
-            return list(_read_all(consumer))
-        finally:
-            consumer.close()
+        return [(number, message.value) for number, message in self.read(topic)]
+
+    def read(self, topic: str) -> list[tuple[int, Message]]:
+        """Return all messages of a topic with their partitions, each partition in its order."""
+        with closing(client_of(self.settings.kafka).consumer([topic])) as consumer:
+            return _read_all(consumer)
 
     def _write(self, sections: Mapping[str, Mapping[str, Any]]) -> None:
         lines: list[str] = []
@@ -126,25 +132,31 @@ class Installation:
         self.file.write_text("\n".join(lines) + "\n")
 
 
-def _read_all(consumer: Any) -> list[tuple[int, bytes | None]]:
+def _read_all(consumer: Consumer) -> list[tuple[int, Message]]:
     partitions: list[Partition] = []
     while not partitions:
         partitions = consumer.poll(_PAUSE_S, 1).assigned
     left = {one: end for one, (first, end) in consumer.bounds(partitions).items() if end > first}
     for one in partitions:
         consumer.seek(one, consumer.bounds([one])[one][0])
-    found: list[tuple[int, bytes | None]] = []
+    found: list[tuple[int, Message]] = []
     while left:
         for partition, messages in consumer.poll(_PAUSE_S, 10_000).messages.items():
-            found += [(partition.number, message.value) for message in messages]
+            found += [(partition.number, message) for message in messages]
             if messages[-1].offset + 1 >= left.get(partition, 0):
                 left.pop(partition, None)
     return sorted(found, key=lambda one: one[0])
 
 
-def wait_until(true: Callable[[], bool], what: str, tell: Callable[[], str] = str, pause_s: float = _PAUSE_S) -> None:
+def wait_until(
+    true: Callable[[], bool],
+    what: str,
+    tell: Callable[[], str] = str,
+    pause_s: float = _PAUSE_S,
+    patience_s: float = PATIENCE_S,
+) -> None:
     """Wait for something to become true; fail with its name, and with what `tell` says, when it does not."""
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + patience_s
     while not true():
-        assert time.monotonic() < until, f"not within {PATIENCE_S:g} s: {what}\n{tell()}"
+        assert time.monotonic() < until, f"not within {patience_s:g} s: {what}\n{tell()}"
         time.sleep(pause_s)

@@ -90,6 +90,8 @@ class Broker:
 
     Parameters
     ----------
+    folder
+        What it prints lies here; its log on `disk`, a folder below, for which another file system may stand.
     session_ms
         Silence after which it counts as gone: until then it cannot come back after a `kill`.
 
@@ -101,6 +103,7 @@ class Broker:
 
     def __init__(self, folder: Path, session_ms: int = 300_000) -> None:
         self.folder, self._session_ms = folder, session_ms
+        self.disk = folder / "disk"
         self._jars = installed()
         self._ports = _free_ports(4)
         self._process: subprocess.Popen[bytes] | None = None
@@ -128,16 +131,19 @@ class Broker:
             raise RuntimeError("the broker does not run")
         return self._process.pid
 
+    def said(self) -> str:
+        """Return what it has printed since it was started."""
+        return (self.folder / "broker.out").read_text(errors="replace")
+
     def start(self) -> None:
         """Start it and wait until it takes connections."""
-        with (self.folder / "broker.out").open("ab") as out:
+        with (self.folder / "broker.out").open("wb") as out:
             self._process = subprocess.Popen(self._command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
         until = time.monotonic() + _PATIENCE_S
         while not _answers(self._ports[0]):
             if self._process.poll() is not None or time.monotonic() > until:
                 self.stop()
-                said = (self.folder / "broker.out").read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"Kafka did not come up:\n{said}")
+                raise RuntimeError(f"Kafka did not come up:\n{self.said()[-2000:]}")
             time.sleep(0.1)
 
     def kill(self) -> None:
@@ -185,7 +191,7 @@ class Broker:
         if secured:
             scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
             written |= {
-                "log.dirs": self.folder / "log",
+                "log.dirs": self.disk / "log",
                 "sasl.enabled.mechanisms": "SCRAM-SHA-512",
                 "listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config": scram,
                 "ssl.keystore.type": "PKCS12",

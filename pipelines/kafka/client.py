@@ -72,7 +72,7 @@ class Consumer(Protocol):
         ...
 
     def commit(self, positions: Mapping[Partition, Position]) -> bool:
-        """Commit; False when the group is being rearranged or has given a partition away: then later, or not at all."""
+        """Commit; False when the broker is away or the group has given a partition away: then later, or not at all."""
         ...
 
     def committed(self, partitions: Sequence[Partition]) -> dict[Partition, Position | None]:

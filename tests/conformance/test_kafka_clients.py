@@ -194,6 +194,34 @@ def test_partitions_held_in_the_middle_of_a_batch_all_go_on(
         assert [message.offset for message in [*messages, *rest[partition]]] == list(range(50))
 
 
+def test_a_partition_that_is_paused_in_the_middle_holds_up_no_other(
+    client: Client, make_topic: MakeTopic, opened: ExitStack
+) -> None:
+    """Also with messages fetched and not yet delivered, and with those that come later."""
+    topic, group = make_topic(2), f"g-{uuid.uuid4().hex[:8]}"
+    for number in range(2):
+        _write(client, topic, [b"%d" % i for i in range(300)], number)
+    consumer = opened.enter_context(closing(client.consumer([topic], group)))
+    held, free = _assigned(consumer, 2)
+    for partition in (held, free):
+        consumer.seek(partition, 0)
+    seen = {held: 0, free: 0}
+    until = time.monotonic() + PATIENCE_S
+    while not seen[held]:
+        assert time.monotonic() < until
+        for partition, messages in consumer.poll(0.1, 20).messages.items():
+            seen[partition] += len(messages)
+    consumer.pause([held])
+    while seen[free] < 300:
+        assert time.monotonic() < until, seen
+        for partition, messages in consumer.poll(0.1, 20).messages.items():
+            seen[partition] += len(messages)
+    _write(client, topic, [b"later"], free.number)
+    assert _read(consumer, 1, 20)[free][-1].value == b"later"
+    consumer.resume([held])
+    assert _read(consumer, 300 - seen[held], 20)[held][-1].offset == 299
+
+
 def test_a_group_remembers_place_and_note(client: Client, make_topic: MakeTopic, opened: ExitStack) -> None:
     topic, group = make_topic(), f"g-{uuid.uuid4().hex[:8]}"
     _write(client, topic, [b"x"] * 10)

@@ -23,6 +23,7 @@ from undertow.pipelines.settings import Kafka
 __all__ = ["Confluent", "build"]
 
 ATTEMPT_S = 20.0  # for one question to the broker
+RECONNECT_S = 1.0  # at most between two attempts
 HEARTBEAT_S = 1.0  # at most: it is also how soon a member hears that the group is being rearranged
 QUEUE_KB = 65_536  # fetched ahead, all partitions together
 BACKLOG_S = 0.1  # to wait when the producer's queue is full
@@ -61,7 +62,6 @@ class Consumer:
 
     def __init__(self, settings: Kafka, topics: Sequence[str], group: str | None) -> None:
         self._waiting: set[Partition] = set()  # assigned, and not yet told from where
-        self._paused: set[Partition] = set()
         self._polled = Polled()
         self._library = LibraryConsumer(
             _connection(settings)
@@ -110,20 +110,14 @@ class Consumer:
                     raise KafkaError(f"cannot go to offset {offset} of {partition}: {error}") from error
                 time.sleep(0.01)
         self._waiting.discard(partition)
-        if partition not in self._paused:
-            self._library.resume([TopicPartition(*partition)])
 
     def pause(self, partitions: Sequence[Partition]) -> None:
         """Hold partitions."""
-        mine = self._mine(partitions)
-        self._paused |= set(mine)
-        self._library.pause([TopicPartition(*one) for one in mine])
+        self._library.pause([TopicPartition(*one) for one in self._mine(partitions)])
 
     def resume(self, partitions: Sequence[Partition]) -> None:
         """Let go of partitions that were held."""
-        mine = self._mine(partitions)
-        self._paused -= set(mine)
-        self._library.resume([TopicPartition(*one) for one in mine if one not in self._waiting])
+        self._library.resume([TopicPartition(*one) for one in self._mine(partitions)])
 
     def commit(self, positions: Mapping[Partition, Position]) -> bool:
         """Commit places with their notes."""
@@ -165,18 +159,21 @@ class Consumer:
     def _assigned(self, library: LibraryConsumer, came: Sequence[TopicPartition]) -> None:
         # Behind the last message until `seek`: the library would else ask for what the group has committed.
         library.incremental_assign([TopicPartition(one.topic, one.partition, OFFSET_END) for one in came])
-        self._hold(came)
+        self._wait_for_places(came)
 
     def _revoked(self, library: LibraryConsumer, went: Sequence[TopicPartition]) -> None:
         library.incremental_unassign(list(went))
         gone = [Partition(one.topic, one.partition) for one in went]
         self._waiting -= set(gone)
-        self._paused -= set(gone)
         self._polled.assigned = [one for one in self._polled.assigned if one not in gone]
         self._polled.revoked += gone
 
-    def _hold(self, came: Sequence[TopicPartition]) -> None:
-        self._library.pause([TopicPartition(one.topic, one.partition) for one in came])
+    def _wait_for_places(self, came: Sequence[TopicPartition]) -> None:
+        """Drop what comes until `seek`.
+
+        A pause would do, but the library may forget to begin with a partition that is paused before it has begun
+        (librdkafka 5591): it would be silent for ever.
+        """
         partitions = [Partition(one.topic, one.partition) for one in came]
         self._waiting |= set(partitions)
         self._polled.assigned += partitions
@@ -188,7 +185,7 @@ class Consumer:
                 raise TopicError(f"the topic {topic} does not exist: `undertow topics` creates it")
         taken = [TopicPartition(topic, number, OFFSET_END) for topic in topics for number in known[topic].partitions]
         self._library.assign(taken)
-        self._hold(taken)
+        self._wait_for_places(taken)
 
     def _mine(self, partitions: Sequence[Partition]) -> list[Partition]:
         """Return those of these that are still assigned: others are nobody's business any more."""
@@ -267,6 +264,7 @@ def _connection(settings: Kafka) -> dict[str, Any]:
     known = {
         "bootstrap.servers": ",".join(settings.servers),
         "client.id": settings.prefix,
+        "reconnect.backoff.max.ms": int(RECONNECT_S * 1000),
         "security.protocol": settings.security_protocol,
         "sasl.mechanism": settings.sasl_mechanism if settings.security_protocol.startswith("SASL") else None,
         "sasl.username": settings.username,

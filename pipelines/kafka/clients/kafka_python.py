@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from typing import Any
 
@@ -23,6 +23,7 @@ __all__ = ["KafkaPython", "build", "connection", "partition_of"]
 
 FETCH_BYTES = 4_194_304  # from one partition at a time
 ATTEMPT_S = 20.0  # for one question to the broker
+RECONNECT_S = 1.0  # at most between two attempts, as Java's client does it; the library's own 30 s outlast a restart
 HEARTBEAT_S = 1.0  # at most: it is also how soon a member hears that the group is being rearranged
 
 
@@ -44,6 +45,7 @@ def connection(settings: Kafka) -> dict[str, Any]:
         "ssl_certfile": settings.certificate_file,
         "ssl_keyfile": settings.key_file,
         "bootstrap_timeout_ms": int(ATTEMPT_S * 1000),
+        "reconnect_backoff_max_ms": int(RECONNECT_S * 1000),
     }
 
 
@@ -85,18 +87,19 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
         self._paused: set[TopicPartition] = set()
         self._polled = Polled()
         self._lock = threading.Lock()
-        self._library = KafkaConsumer(
-            **connection(settings),
-            group_id=group,
-            group_instance_id=f"{group}-{settings.instance}" if group and settings.instance else None,
-            session_timeout_ms=int(settings.session_s * 1000),
-            heartbeat_interval_ms=int(min(settings.session_s / 6, HEARTBEAT_S) * 1000),
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            allow_auto_create_topics=False,
-            max_partition_fetch_bytes=max(FETCH_BYTES, settings.max_message_bytes),
-            partition_assignment_strategy=[CooperativeStickyAssignor],
-        )
+        with _said("the broker does not answer"):
+            self._library = KafkaConsumer(
+                **connection(settings),
+                group_id=group,
+                group_instance_id=f"{group}-{settings.instance}" if group and settings.instance else None,
+                session_timeout_ms=int(settings.session_s * 1000),
+                heartbeat_interval_ms=int(min(settings.session_s / 6, HEARTBEAT_S) * 1000),
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                allow_auto_create_topics=False,
+                max_partition_fetch_bytes=max(FETCH_BYTES, settings.max_message_bytes),
+                partition_assignment_strategy=[CooperativeStickyAssignor],
+            )
         # Asked before joining: a group whose leader has not heard of a topic yet is given nothing of it, for minutes.
         every = [one for topic in topics for one in self._partitions(topic)]
         if group:
@@ -130,10 +133,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
     def poll(self, wait_s: float, limit: int) -> Polled:
         """Return messages, and what was assigned and revoked."""
         self._let_parked_go_on()
-        try:
+        with _said("the broker answers a fetch with"):
             found = self._library.poll(timeout_ms=int(wait_s * 1000), max_records=limit)
-        except LibraryError as error:
-            raise KafkaError(f"the broker answers a fetch with: {error}") from error
         with self._lock:
             polled, self._polled = self._polled, Polled()
             known = {one: records for one, records in found.items() if one not in self._waiting}
@@ -179,16 +180,18 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
             return not positions
         try:
             self._library.commit(wanted, timeout_ms=int(ATTEMPT_S * 1000))
-        except (CommitFailedError, KafkaTimeoutError, RebalanceInProgressError):
+        except (CommitFailedError, RebalanceInProgressError):
             return False
+        except LibraryError as error:
+            if error.retriable:  # the broker is away, or not yet back
+                return False
+            raise KafkaError(f"the broker does not take a commit: {error}") from error
         return len(wanted) == len(positions)
 
     def committed(self, partitions: Sequence[Partition]) -> dict[Partition, Position | None]:
         """Ask for the committed places."""
-        try:
+        with _said("the broker does not say what was committed"):
             found = {one: self._library.committed(TopicPartition(*one), metadata=True) for one in partitions}
-        except LibraryError as error:
-            raise KafkaError(f"the broker does not say what was committed: {error}") from error
         return {
             one: None if known is None else Position(known.offset, (known.metadata or "").rstrip("\0"))
             for one, known in found.items()
@@ -197,18 +200,18 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
     def bounds(self, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
         """Ask for the bounds of the log."""
         wanted = [TopicPartition(*one) for one in partitions]
-        try:
+        with _said("the broker does not say where its log ends"):
             first, end = self._library.beginning_offsets(wanted), self._library.end_offsets(wanted)
-        except LibraryError as error:
-            raise KafkaError(f"the broker does not say where its log ends: {error}") from error
         return {Partition(*one): (first[one], end[one]) for one in wanted}
 
     def close(self) -> None:
-        """Leave the group."""
-        self._library.close(autocommit=False)
+        """Leave the group; a broker that is away will miss us by itself."""
+        with suppress(LibraryError):
+            self._library.close(autocommit=False)
 
     def _partitions(self, topic: str) -> list[TopicPartition]:
-        numbers = self._library.partitions_for_topic(topic)
+        with _said(f"the broker does not say whether {topic} exists"):
+            numbers = self._library.partitions_for_topic(topic)
         if not numbers:
             self._library.close(autocommit=False)
             raise TopicError(f"the topic {topic} does not exist: `undertow topics` creates it")
@@ -227,16 +230,17 @@ class Producer:
         self._refused: list[BaseException] = []
         self._sent = 0  # bytes
         self._acknowledged = 0  # counted on the library's thread alone
-        self._library = KafkaProducer(
-            **connection(settings),
-            acks="all",
-            enable_idempotence=True,
-            compression_type="lz4",
-            linger_ms=5,
-            batch_size=262_144,
-            max_request_size=self._largest,
-            allow_auto_create_topics=False,
-        )
+        with _said("the broker does not answer"):
+            self._library = KafkaProducer(
+                **connection(settings),
+                acks="all",
+                enable_idempotence=True,
+                compression_type="lz4",
+                linger_ms=5,
+                batch_size=262_144,
+                max_request_size=self._largest,
+                allow_auto_create_topics=False,
+            )
 
     @property
     def unacknowledged(self) -> int:
@@ -275,6 +279,15 @@ class Producer:
 
     def _told(self, size: int, _where: object) -> None:
         self._acknowledged += size
+
+
+@contextmanager
+def _said(what: str) -> Iterator[None]:
+    """Turn what the library raises into a sentence."""
+    try:
+        yield
+    except LibraryError as error:
+        raise KafkaError(f"{what}: {error}") from error
 
 
 def _message(record: Any) -> Message:
