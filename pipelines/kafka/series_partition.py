@@ -25,11 +25,14 @@ from undertow.pipelines.judging import Judging
 from undertow.pipelines.kafka.blocks import Blocks
 from undertow.pipelines.kafka.client import Message
 from undertow.pipelines.kafka.control import Claimed, record_of_claim
+from undertow.pipelines.kafka.decisions import RULING, Ruling, ruling_of
 from undertow.pipelines.kafka.errors import LostStateError
 from undertow.pipelines.kafka.machine import Output, Saved, Send
 from undertow.pipelines.kafka.partials import Partial, decode, unpacked
+from undertow.pipelines.kafka.rulings import Rulings, RulingsState, carry_out
 from undertow.pipelines.kafka.topics import Names
 from undertow.pipelines.kafka.verdict_messages import Judged, Levels, encode
+from undertow.pipelines.redaction import Redactor
 from undertow.pipelines.rows import verdict_columns
 from undertow.pipelines.settings import Settings
 from undertow.pipelines.window_rows import mix_columns, window_columns
@@ -77,6 +80,7 @@ class _State(msgspec.Struct):
     windows: dict[str, Any] = {}
     versions: list[Version] = []
     recent: list[_Recent] = []
+    rulings: RulingsState = msgspec.field(default_factory=RulingsState)
     position: int = 0
     previous: float | None = None
     judged: int = 0  # windows, and how many of them at the last state
@@ -145,6 +149,9 @@ class SeriesPartition:
         self._categories = Categories(state=self._state.categories)
         claims = Claims(settings.kafka.series_partitions, number)
         numbered = (self._numbers.groups, catalogue, self._categories)
+        ingest = settings.ingest
+        self._names = Redactor("full" if ingest.content == "full" else "redacted", ingest.redact)
+        self._rulings = Rulings(self._state.rulings)
         self._judging = Judging(settings, *numbered, content, claims)
         self._blocks = Blocks(settings.kafka.max_message_bytes)
         self._levels_s = settings.alerts.hold_s + _LEVELS_S
@@ -185,7 +192,10 @@ class SeriesPartition:
             if message.offset < self._state.position:
                 continue
             self._state.position = message.offset + 1
-            self._apply(decode(message.value or b""), message.value or b"")
+            if message.key == RULING:
+                self._rulings.take(ruling_of(message.value), self._passed)
+            else:
+                self._apply(decode(message.value or b""), message.value or b"")
             outputs += [*self._advance(), *self._save()]
         return outputs
 
@@ -220,16 +230,32 @@ class SeriesPartition:
 
     # -- windows ------------------------------------------------------------------------------------------------------
 
+    @property
+    def _passed(self) -> float:
+        """The start of the first window that some source may still add to."""
+        return min(source.open_from for source in self._state.sources)
+
     def _advance(self) -> Iterator[Output]:
         """Judge the windows that every source has passed, as far as it is known what others claim."""
-        passed = min(source.open_from for source in self._state.sources)
-        for start in sorted(start for start in self._windows if start < passed):
+        for start in sorted(start for start in self._windows if start < self._passed):
+            for ruling in self._rulings.due(start):
+                self._follow(ruling)
             yield from self._claim(start)
             if missing := self._missing(start):
                 self._check_not_lost(start, missing)
                 return
             window = self._windows.pop(start)
             yield from self._judge(ClosedWindow(start, window.end, merge(window.parts)))
+
+    def _follow(self, ruling: Ruling) -> None:
+        if ruling.action == "deploy":
+            self._state.versions.append(self._declared(ruling))
+        else:
+            carry_out(ruling, self._judging)
+
+    def _declared(self, ruling: Ruling) -> Version:
+        said, description = ruling.arguments, self._names.text(ruling.arguments["description"]) or ""
+        return Version("change", description, ruling.at, said["service"], said.get("environment", ""), description)
 
     def _claim(self, start: float) -> Iterator[Output]:
         claim = self._judging.monitor.claim(start)
