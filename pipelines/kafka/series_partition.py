@@ -22,6 +22,7 @@ from undertow.drift.verdict import Verdict
 from undertow.drift.windows import Cells, ClosedWindow, merge
 from undertow.pipelines import snapshot
 from undertow.pipelines.judging import Judging
+from undertow.pipelines.kafka.arrivals import Arrivals, ArrivalsState, Arrived, carry_out
 from undertow.pipelines.kafka.blocks import Blocks
 from undertow.pipelines.kafka.client import Message
 from undertow.pipelines.kafka.control import Claimed, record_of_claim
@@ -29,7 +30,6 @@ from undertow.pipelines.kafka.decisions import RULING, Ruling, ruling_of
 from undertow.pipelines.kafka.errors import LostStateError
 from undertow.pipelines.kafka.machine import Output, Saved, Send
 from undertow.pipelines.kafka.partials import Partial, decode, unpacked
-from undertow.pipelines.kafka.rulings import Rulings, RulingsState, carry_out
 from undertow.pipelines.kafka.topics import Names
 from undertow.pipelines.kafka.verdict_messages import Judged, Levels, encode
 from undertow.pipelines.redaction import Redactor
@@ -80,7 +80,7 @@ class _State(msgspec.Struct):
     windows: dict[str, Any] = {}
     versions: list[Version] = []
     recent: list[_Recent] = []
-    rulings: RulingsState = msgspec.field(default_factory=RulingsState)
+    arrivals: ArrivalsState = msgspec.field(default_factory=ArrivalsState)
     position: int = 0
     previous: float | None = None
     judged: int = 0  # windows, and how many of them at the last state
@@ -151,7 +151,7 @@ class SeriesPartition:
         numbered = (self._numbers.groups, catalogue, self._categories)
         ingest = settings.ingest
         self._names = Redactor("full" if ingest.content == "full" else "redacted", ingest.redact)
-        self._rulings = Rulings(self._state.rulings)
+        self._arrivals = Arrivals(self._state.arrivals)
         self._judging = Judging(settings, *numbered, content, claims)
         self._blocks = Blocks(settings.kafka.max_message_bytes)
         self._levels_s = settings.alerts.hold_s + _LEVELS_S
@@ -193,7 +193,7 @@ class SeriesPartition:
                 continue
             self._state.position = message.offset + 1
             if message.key == RULING:
-                self._rulings.take(ruling_of(message.value), self._passed)
+                self._arrivals.rule(ruling_of(message.value), self._passed)
             else:
                 self._apply(decode(message.value or b""), message.value or b"")
             outputs += [*self._advance(), *self._save()]
@@ -215,18 +215,18 @@ class SeriesPartition:
         if partial.part + 1 < partial.parts:
             source.parts.append(content)
             return
+        holds_from = self._passed
         for part in [*map(decode, source.parts), partial]:
-            self._add(part)
+            self._add(part, holds_from)
         source.position, source.open_from, source.parts = partial.position, partial.open_from, []
 
-    def _add(self, partial: Partial) -> None:
+    def _add(self, partial: Partial, holds_from: float) -> None:
         for start, end in partial.closed:
             self._windows.setdefault(start, _Window(end))
         for start, cells in unpacked(partial, self._numbers):
             self._windows[start].parts.append(cells)
         self._categories.remember(partial.names)
-        self._judging.add(partial.found)
-        self._state.versions += partial.versions
+        self._arrivals.take(Arrived(holds_from, partial.found, partial.versions))
 
     # -- windows ------------------------------------------------------------------------------------------------------
 
@@ -238,14 +238,21 @@ class SeriesPartition:
     def _advance(self) -> Iterator[Output]:
         """Judge the windows that every source has passed, as far as it is known what others claim."""
         for start in sorted(start for start in self._windows if start < self._passed):
-            for ruling in self._rulings.due(start):
-                self._follow(ruling)
+            for arrived in self._arrivals.due(start):
+                self._welcome(arrived)
             yield from self._claim(start)
             if missing := self._missing(start):
                 self._check_not_lost(start, missing)
                 return
             window = self._windows.pop(start)
             yield from self._judge(ClosedWindow(start, window.end, merge(window.parts)))
+
+    def _welcome(self, arrived: Arrived) -> None:
+        """Let what the log has brought by now count."""
+        self._judging.add(arrived.found)
+        self._state.versions += arrived.versions
+        for ruling in arrived.rulings:
+            self._follow(ruling)
 
     def _follow(self, ruling: Ruling) -> None:
         if ruling.action == "deploy":
