@@ -179,9 +179,7 @@ class Evidence:
 
     def account(self, verdict: Verdict, inputs_moved: float | None, outputs_moved: float | None) -> Account:
         """Return why a series may have changed, and what shows it."""
-        until = min(max(self._closed_until, verdict.detected_at), verdict.detected_at + _SINCE_S)
-        question = self._inquiry.question(verdict, inputs_moved, outputs_moved, until)
-        explanation = explain(self._named(question))
+        explanation = explain(self.question(verdict, inputs_moved, outputs_moved))
         metric = resolve(verdict.series.metric)
         text = question_text if metric.name.startswith("input_") else answer_text
         before, since = (self._pool(verdict, metric, span) for span in _spans(verdict))
@@ -193,6 +191,13 @@ class Evidence:
             self._shown(verdict, metric, phrases, text),
             [card for card in self.cards(verdict) if (card.dimension, card.value) in named],
         )
+
+    def question(
+        self, verdict: Verdict, inputs_moved: float | None = None, outputs_moved: float | None = None
+    ) -> Question:
+        """Return what is known of a change, for `undertow.drift.causes.explain`, with the names that may be told."""
+        until = min(max(self._closed_until, verdict.detected_at), verdict.detected_at + _SINCE_S)
+        return self._named(self._inquiry.question(verdict, inputs_moved, outputs_moved, until))
 
     def calls(self, series: Series) -> int:
         """Return how many calls the slice of a series had in the last hour."""

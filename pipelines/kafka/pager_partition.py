@@ -21,7 +21,7 @@ from undertow.pipelines.kafka.blocks import Blocks
 from undertow.pipelines.kafka.client import Message
 from undertow.pipelines.kafka.decisions import RULING, Decision, Ruling, decision_of
 from undertow.pipelines.kafka.errors import LostStateError
-from undertow.pipelines.kafka.incident_log import Place, Planned, key_of, value_of
+from undertow.pipelines.kafka.incident_log import Announced, Place, Planned, key_of, value_of
 from undertow.pipelines.kafka.known import Known, KnownState
 from undertow.pipelines.kafka.machine import Output, Saved, Send
 from undertow.pipelines.kafka.partials import series_partition
@@ -167,7 +167,9 @@ class PagerPartition:
 
     def _close(self, start: float, parts: Sequence[Judged]) -> Iterator[Output]:
         verdicts, end = in_order(verdict for part in parts for verdict in part.verdicts), parts[0].end
-        self._known.take(parts, end)
+        for version in self._known.take(parts, end):
+            announced = Announced(version)
+            yield Send(self._topics.incidents, 0, key_of(announced), value_of(announced))
         context = self._known.context([*verdicts, *(v for one in self._incidents.open for v in one.verdicts)])
         changes = self._incidents.apply(verdicts, context, end) if verdicts else self._incidents.tick(end, context)
         self._practice.take(changes, end)

@@ -208,7 +208,7 @@ def ruled_logs(spread: Spread) -> list[list[Message]]:
     """Return what lies in each series partition, with the ruling in its place, and once more behind it."""
     found = []
     for log, (place, _, ruling) in zip(logs(spread), rulings(spread), strict=True):
-        messages = [(None, content) for content in log]
+        messages: list[tuple[bytes | None, bytes]] = [(None, content) for content in log]
         told = (RULING, msgspec.msgpack.encode(ruling))
         messages = [*messages[:place], told, *messages[place : place + 9], told, *messages[place + 9 :]]
         found.append([Message(offset, value, key) for offset, (key, value) in enumerate(messages)])
