@@ -44,7 +44,10 @@ class Finished(msgspec.Struct, frozen=True):
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """A sign of life of whoever tells; `begins` says that from here on it is this one and nobody before."""
+    """A sign of life of whoever tells; `begins` says that from here on it is this one and nobody before.
+
+    The holder is the name of its process, a slash, and what no other machine has.
+    """
 
     holder: str
     serial: int

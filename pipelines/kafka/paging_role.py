@@ -112,7 +112,7 @@ class PagerRole:
         machine = PagerPartition(
             self._settings, self._names, kafka.series_partitions, self._rows, place.saved, place.first
         )
-        self._machine, self._lease = machine, Lease(uuid.uuid4().hex, kafka.session_s)
+        self._machine, self._lease = machine, Lease(f"{kafka.instance}/{uuid.uuid4().hex}", kafka.session_s)
         return machine
 
     def hear(self, topic: str, messages: Sequence[Message]) -> None:

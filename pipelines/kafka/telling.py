@@ -16,6 +16,7 @@ from undertow.alerts.outbox import Counts, Entry, Outbox
 from undertow.alerts.pager_thread import PagerThread
 from undertow.alerts.silences import Silence
 from undertow.pipelines.kafka.book import Book
+from undertow.pipelines.kafka.illustrating import Illustrator, answer_of
 from undertow.pipelines.kafka.incident_log import Announced, Finished, Lifted, Planned, Record
 from undertow.pipelines.kafka.lease import Lease, fenced
 from undertow.pipelines.paging import pager
@@ -71,18 +72,23 @@ class Telling:
             for silence in book.silences():
                 paging.silence(silence)
             for change, finished in book.in_order():
-                paging.submit([change])
-                self._recall(change, finished)
+                if finished:
+                    paging.submit([change])
+                    self._recall(change, finished)
             for version, finished in book.announced():
                 paging.announce([version])
                 self._recall(announcement(version), finished)
             self._pages = opened.enter_context(PagerThread(paging, time.time))
+            self._illustrator = opened.enter_context(closing(Illustrator(answer_of(settings), self._submit)))
+            for change, finished in book.in_order():
+                if not finished:
+                    self._illustrator.put(change)
             self._opened = opened.pop_all()
 
     def take(self, record: Record) -> None:
         """Follow the log: what is there already is passed over."""
         if isinstance(record, Planned):
-            self._pages.submit([record.change])
+            self._illustrator.put(record.change)
         elif isinstance(record, Announced):
             self._pages.announce([record.version])
         elif isinstance(record, Silence):
@@ -101,6 +107,9 @@ class Telling:
     def close(self) -> None:
         """Stop after the attempts that are under way."""
         self._opened.close()
+
+    def _submit(self, change: Change) -> None:
+        self._pages.submit([change])
 
     def _recall(self, item: Change | Announcement, finished: Iterable[Finished]) -> None:
         for one in finished:
