@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from undertow.alerts.health import HealthState
 from undertow.alerts.incident import Change, Incident, Version
 from undertow.alerts.outbox import KEEP_S
 from undertow.alerts.silences import Silence
@@ -18,6 +19,7 @@ class Book:
         self._finished: dict[str, dict[str, Finished]] = {}  # change or announcement → channel
         self._announced: dict[str, Announced] = {}
         self._silences: dict[str, Silence] = {}
+        self.health: HealthState | None = None
 
     def take(self, record: Record) -> None:
         """Take a record of the log; signs of life are nothing to keep."""
@@ -31,6 +33,8 @@ class Book:
             self._silences[record.id] = record
         elif isinstance(record, Lifted):
             self._silences.pop(record.id, None)
+        elif isinstance(record, HealthState):
+            self.health = record
 
     def in_order(self) -> list[tuple[Change, list[Finished]]]:
         """Return all changes in the order in which they are to be told, each with what became of it."""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from undertow.alerts.channel import announcement
+from undertow.alerts.health import HealthState
 from undertow.alerts.incident import Change, Version
 from undertow.alerts.silences import Silence
 
@@ -66,13 +67,14 @@ class Lifted(msgspec.Struct, frozen=True):
     id: str
 
 
-Record = Planned | Finished | Lease | Announced | Silence | Lifted
+Record = Planned | Finished | Lease | Announced | Silence | Lifted | HealthState
 _KINDS: dict[str, type[Record]] = {
     "change": Planned,
     "done": Finished,
     "lease": Lease,
     "version": Announced,
     "silence": Silence,
+    "health": HealthState,
 }
 
 
@@ -92,6 +94,8 @@ def key_of(record: Record) -> bytes:
         return f"version/{announcement(record.version).id}".encode()
     if isinstance(record, Lease):
         return b"lease/begins" if record.begins else b"lease/lasts"
+    if isinstance(record, HealthState):
+        return b"health"
     return f"silence/{record.id}".encode()
 
 

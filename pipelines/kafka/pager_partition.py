@@ -93,7 +93,7 @@ class PagerPartition:
         self._known = Known(self._state.known)
         self._partitions = sources
         self._blocks = Blocks(settings.kafka.max_message_bytes)
-        self.passed_over = 0  # decisions about incidents that were over
+        self.unclaimed: list[Decision] = []  # about no incident that is open here: somebody else's, or too late
 
     @property
     def position(self) -> int:
@@ -109,6 +109,10 @@ class PagerPartition:
     def last_closed(self) -> float | None:
         """The end of the last window that was complete, seconds since the epoch."""
         return self._state.closed
+
+    def heard(self) -> dict[int, float]:
+        """Return up to which event time each series partition was heard, of those that were."""
+        return {n: source.start for n, source in enumerate(self._state.sources) if source.start is not None}
 
     def counts(self) -> dict[str, int]:
         """Return how many incidents were opened, are open, were resolved."""
@@ -200,7 +204,7 @@ class PagerPartition:
             return
         incident = next((one for one in self._incidents.open if one.id == arguments.get("id")), None)
         if now is None or incident is None:
-            self.passed_over += 1
+            self.unclaimed.append(decision)
             return
         changes = self._answer(decision, incident, now)
         self._practice.take(changes, now)

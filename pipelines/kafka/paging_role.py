@@ -21,7 +21,9 @@ from undertow.pipelines.kafka.client import Client, Message
 from undertow.pipelines.kafka.deciding import Deciding
 from undertow.pipelines.kafka.errors import KafkaError
 from undertow.pipelines.kafka.incident_log import Lease as Sign
-from undertow.pipelines.kafka.incident_log import Record, key_of, read, value_of
+from undertow.pipelines.kafka.incident_log import Place as At
+from undertow.pipelines.kafka.incident_log import Planned, Record, key_of, read, value_of
+from undertow.pipelines.kafka.installation_watch import InstallationWatch
 from undertow.pipelines.kafka.lease import Lease
 from undertow.pipelines.kafka.loop_meter import LoopMeter
 from undertow.pipelines.kafka.machine import Place, Send, View
@@ -53,6 +55,7 @@ class PagerRole:
         self._book = Book()
         self._telling: Telling | None = None
         self._lease: Lease | None = None
+        self._watch: InstallationWatch | None = None
         self._machine: PagerPartition | None = None
         self._forgot_at = time.monotonic()
         self._meter = PagerMeter(meter.registry)
@@ -133,7 +136,7 @@ class PagerRole:
         if self._machine is None or self._machine not in view.machines.values():
             return self._stop_telling()
         self._watchdog.beat()
-        return [*self._signs(), *self._finished(), *self._forgotten()]
+        return [*self._signs(), *self._finished(), *self._looked(), *self._forgotten()]
 
     def close(self) -> None:
         """Stop telling."""
@@ -145,6 +148,7 @@ class PagerRole:
             return []
         if self._lease.holds and self._telling is None:
             self._telling = Telling(self._settings, self._channels, self._lease, self._book)
+            self._watch = InstallationWatch(self._settings.alerts.health, self._book.health, time.time)
         sign = self._lease.sign()
         return [] if sign is None else [self._send(sign)]
 
@@ -153,6 +157,18 @@ class PagerRole:
             return []
         self._meter.show(self._telling.counts(), self._machine.counts()["open"], active=self._lease.holds)
         return self._told(self._telling)
+
+    def _looked(self) -> list[Send]:
+        """Tell what is wrong with the installation, and what people have decided about that."""
+        machine = self._machine
+        if self._watch is None or machine is None:
+            return []
+        decided, machine.unclaimed = machine.unclaimed, []
+        changes = [change for decision in decided for change in self._watch.decide(decision)]
+        changes += self._watch.look(machine.heard())
+        state = [self._send(self._watch.state)] if self._watch.is_to_be_saved(changes) else []
+        now = time.time()
+        return [*(self._send(Planned(At(now, n), change)) for n, change in enumerate(changes)), *state]
 
     def _told(self, telling: Telling) -> list[Send]:
         return [self._send(one) for one in telling.finished()]
@@ -172,8 +188,7 @@ class PagerRole:
     def _stop_telling(self) -> list[Send]:
         """Stop, and return what was told until then: that is so, whoever tells from now on."""
         telling, self._telling = self._telling, None
-        self._machine = self._lease = None
-        self._meter.stand_by()
+        self._machine = self._lease = self._watch = None
         if telling is None:
             return []
         telling.close()

@@ -32,8 +32,8 @@ def main() -> None:
                 installation.start("pager", name)
             took = [_once(installation) for _ in range(times)]
             apart = reigns_apart(installation)
-    print("| takeovers | median | longest | nobody's right before it, at least |\n|---|---|---|---|")
-    print(f"| {times} | {statistics.median(took):.1f} s | {max(took):.1f} s | {min(apart):.1f} s |")
+    print("| takeovers | median | longest | nobody's right before it, at least |\n|---|---|---|---|")  # noqa: T201
+    print(f"| {times} | {statistics.median(took):.1f} s | {max(took):.1f} s | {min(apart):.1f} s |")  # noqa: T201
 
 
 def _once(installation: Installation) -> float:
