@@ -148,10 +148,6 @@ def silences(settings: Settings) -> str:
     NotRunningError
         No watch has the data folder open.
     """
-    if settings.kafka.servers:
-        from undertow.pipelines.kafka import deciding
-
-        return deciding.silences(settings)
     found = httpx.get(f"{_running(settings, 'silences')}/status", timeout=TIMEOUT_S).raise_for_status().json()
     tables = [
         table(columns, [tuple(row[name] for name in columns) for row in found[what]])
@@ -162,7 +158,7 @@ def silences(settings: Settings) -> str:
 
 
 def control(settings: Settings, action: str, arguments: Mapping[str, Any]) -> str:
-    """Ask the running watch to act, or write what is asked into the logs of an installation on Kafka.
+    """Ask the running watch to act.
 
     Raises
     ------
@@ -171,10 +167,6 @@ def control(settings: Settings, action: str, arguments: Mapping[str, Any]) -> st
     ValueError
         The watch says that it cannot be done.
     """
-    if settings.kafka.servers:
-        from undertow.pipelines.kafka import deciding
-
-        return deciding.decide(settings, action, arguments)
     url = _running(settings, action)
     headers = {"Authorization": f"Bearer {control_token(settings.folder).reveal()}"}
     answer = httpx.post(f"{url}/control/{action}", json=dict(arguments), headers=headers, timeout=TIMEOUT_S)
