@@ -11,6 +11,7 @@ import sys
 import tempfile
 import uuid
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -24,7 +25,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=10)
     times = parser.parse_args().times
-    sections = {"kafka": {"series_partitions": 1, "event_partitions": 1}, "alerts": {"console": False}}
+    sections: dict[str, dict[str, Any]] = {
+        "kafka": {"series_partitions": 1, "event_partitions": 1},
+        "alerts": {"console": False},
+    }
     with tempfile.TemporaryDirectory() as folder, broker(Path(folder) / "kafka") as addresses:
         prefix = f"t{uuid.uuid4().hex[:8]}"
         with Installation(Path(folder) / "roles", addresses.plaintext, prefix, sections) as installation:

@@ -2,6 +2,7 @@
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 from installation import Installation
@@ -15,7 +16,10 @@ MOST_S = 10.0
 def test_another_pager_may_tell_within_ten_seconds_and_not_before_the_first_may_not(
     tmp_path: Path, kafka_addresses: Addresses, how: str
 ) -> None:
-    sections = {"kafka": {"series_partitions": 1, "event_partitions": 1}, "alerts": {"console": False}}
+    sections: dict[str, dict[str, Any]] = {
+        "kafka": {"series_partitions": 1, "event_partitions": 1},
+        "alerts": {"console": False},
+    }
     with Installation(tmp_path, kafka_addresses.plaintext, f"p{uuid.uuid4().hex[:8]}", sections) as installation:
         for name in ("1", "2"):
             installation.start("pager", name)

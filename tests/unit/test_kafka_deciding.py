@@ -74,7 +74,7 @@ def test_a_decision_lies_among_the_verdicts_and_closes_the_incident(broker: Memo
     assert planned.change.incident.decision == "as wanted"
     (ruling,) = [ruling_of(one.value) for one in outputs if isinstance(one, Send) and one.key == RULING]
     assert (ruling.position, [v.series.metric for v in ruling.verdicts]) == (len(log), ["refusal_rate"])
-    assert [one.id for one in pager.unclaimed] == [msgspec.msgpack.decode(message.value)["id"]]  # the repeat
+    assert [one.id for one in pager.unclaimed] == [msgspec.msgpack.decode(message.value or b"")["id"]]  # the repeat
 
 
 def test_a_silence_is_set_listed_and_lifted_through_the_log_of_incidents(broker: MemoryKafka) -> None:
