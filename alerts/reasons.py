@@ -17,9 +17,10 @@ from undertow.drift.clusters import NEW
 from undertow.drift.exemplars import Exemplar
 from undertow.drift.metrics import Family, Metric, parent_of, resolve
 from undertow.drift.phrases import Phrase
+from undertow.drift.showcase import Showcase
 from undertow.drift.verdict import Verdict
 
-__all__ = ["cause_dicts", "explained", "moved_text", "phrase_texts", "place_text"]
+__all__ = ["cause_dicts", "explained", "moved_text", "phrase_texts", "place_text", "show"]
 
 _MOST_TOPICS = 2  # of those that grew, told
 
@@ -32,12 +33,14 @@ def explained(incident: Incident, about: Verdict, account: Account) -> None:
     incident.place = ("" if leads else f"{title(metric.name)}: ") + place_text(metric.name, metric.family, found)
     incident.carried_by = [(found.dimension, value) for value in found.values] if leads else []
     incident.moved_by = moved_text(account.explanation)
-    incident.words = phrase_texts(account.phrases, _said_by(metric))
-    incident.shown = {
-        "before": [_call(one) for one in account.shown.before],
-        "since": [_call(one) for one in account.shown.after],
-    }
     incident.cards = [version_card(card) for card in account.cards]
+    show(incident, about, account.phrases, account.shown)
+
+
+def show(incident: Incident, about: Verdict, phrases: Sequence[Phrase], shown: Showcase) -> None:
+    """Write into an incident which words moved, and calls of before and since."""
+    incident.words = phrase_texts(phrases, _said_by(resolve(about.series.metric)))
+    incident.shown = {"before": [_call(one) for one in shown.before], "since": [_call(one) for one in shown.after]}
 
 
 def cause_dicts(explanation: Explanation) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ calls have run on it, or its time is up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,7 +26,7 @@ from undertow.drift.rollouts import PERIODS, period_of, rollout_of_counts
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.sums import SUMMED, Ints, average_of_sums, units_of_values
 
-__all__ = ["Newcomer", "Newcomers"]
+__all__ = ["Newcomer", "Newcomers", "Seen"]
 
 Pair = tuple[str, str]  # dimension, value
 Where = tuple[str, str]  # service, environment
@@ -93,11 +93,23 @@ class _Kept(msgspec.Struct, array_like=True):
     told: bool
 
 
+class Seen(msgspec.Struct, frozen=True, array_like=True):
+    """Calls of one window and one operation that ran on the same: when the first was, how many, sums by metric."""
+
+    window: float
+    where: Where
+    operation: str
+    pairs: list[Pair]
+    first: float
+    calls: int
+    sums: Sums
+
+
 class _State(msgspec.Struct):
     version: int
     dropped: int
     services: list[tuple[Where, float, list[Pair], list[_Kept]]]
-    open: list[tuple[float, Where, str, list[Pair], float, int, Sums]]
+    open: list[Seen]
 
 
 class Newcomers:
@@ -177,6 +189,28 @@ class Newcomers:
             for (where, operation, pairs), part in parts:
                 self._count(where, operation, pairs, part, window)
 
+    def hand_over(self, until: float, most: int = 500) -> list[Seen]:
+        """Return what the windows that begin before `until` hold, and forget it: somebody else follows what is new.
+
+        Of each window those with the most calls; the rest is counted as dropped.
+        """
+        windows = sorted(window for window in self._open if window < until)
+        found = [self._seen(window, self._open.pop(window)) for window in windows]
+        self.dropped += sum(max(len(seen) - most, 0) for seen in found)
+        return [one for seen in found for one in sorted(seen, key=lambda one: -one.calls)[:most]]
+
+    def open_before(self, until: float) -> list[Seen]:
+        """Return what the open windows that begin before `until` hold."""
+        windows = sorted(window for window in self._open if window < until)
+        return [one for window in windows for one in self._seen(window, self._open[window])]
+
+    def take_over(self, seen: Iterable[Seen]) -> None:
+        """Add what others have handed over, of windows that are open here."""
+        for one in seen:
+            key = (one.where, one.operation, tuple(one.pairs))
+            part, parts = _Part(one.first, one.calls, self._numbered(one.sums)), self._open.setdefault(one.window, {})
+            parts[key] = parts[key] + part if key in parts else part
+
     def expire(self, watermark: float) -> None:
         """Stop following what is no longer new."""
         for state in self._services.values():
@@ -235,11 +269,7 @@ class Newcomers:
             (where, state.first, list(state.known), [self._kept(one) for one in state.followed.values()])
             for where, state in sorted(self._services.items())
         ]
-        parts = [
-            (window, where, operation, list(pairs), part.first, part.calls, self._named(part.sums))
-            for window, parts in sorted(self._open.items())
-            for (where, operation, pairs), part in sorted(parts.items(), key=lambda item: item[0])
-        ]
+        parts = [one for window, parts in sorted(self._open.items()) for one in self._seen(window, parts)]
         return dict(msgspec.to_builtins(_State(_VERSION, self.dropped, services, parts)))
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -255,9 +285,13 @@ class Newcomers:
             for where, first, known, kept in restored.services
         }
         self._open = {}
-        for window, where, operation, pairs, first, calls, sums in restored.open:
-            part = _Part(first, calls, self._numbered(sums))
-            self._open.setdefault(window, {})[where, operation, tuple(pairs)] = part
+        self.take_over(restored.open)
+
+    def _seen(self, window: float, parts: Mapping[Key, _Part]) -> list[Seen]:
+        return [
+            Seen(window, where, operation, list(pairs), part.first, part.calls, self._named(part.sums))
+            for (where, operation, pairs), part in sorted(parts.items(), key=lambda item: item[0])
+        ]
 
     def _kept(self, one: Newcomer) -> _Kept:
         on, off = self._named(one.on), self._named(one.off)

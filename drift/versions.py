@@ -141,13 +141,14 @@ class Versions:
         for group in groups.values():
             self._note(group)
 
-    def note(self, service: str, environment: str, dimension: str, value: str, time: float) -> None:
+    def note(self, service: str, environment: str, dimension: str, value: str, time: float, declared: str = "") -> None:
         """Take note of a value that was seen elsewhere, such as a tool that an agent used for the first time."""
         known = self._service((service, environment), time)
         seen = None if known is None else self._add(known, dimension, value, time)
         if seen is not None:
             seen.events += 1
             seen.last = max(seen.last, time)
+            seen.declared = declared or seen.declared
 
     def first_seen_between(
         self, service: str, environment: str, start: float, end: float, exclude_first: bool = True

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
@@ -19,14 +18,12 @@ from undertow.alerts.incident import Incident
 from undertow.alerts.outbox import Outbox
 from undertow.alerts.pager_thread import PagerThread
 from undertow.pipelines import snapshot
-from undertow.pipelines.alert_settings import PagerDuty
+from undertow.pipelines.answering import outside
 from undertow.pipelines.clickhouse import Store, StoreError, StoreUnreachableError
-from undertow.pipelines.client import explain_html
 from undertow.pipelines.garbage import rare_collections
 from undertow.pipelines.inbox import Inbox
-from undertow.pipelines.outside import Outside
 from undertow.pipelines.own_key import own_key
-from undertow.pipelines.paging import addresses, channels, named, pager, watchdog
+from undertow.pipelines.paging import addresses, channels, pager, watchdog
 from undertow.pipelines.pins import status_of_pins
 from undertow.pipelines.prices import price_table
 from undertow.pipelines.processor import Processor
@@ -34,7 +31,7 @@ from undertow.pipelines.recorder import Recorder
 from undertow.pipelines.redaction import LabelPolicy, Redactor, user_hash
 from undertow.pipelines.self_watch import Facts, SelfWatch
 from undertow.pipelines.server import Port, Services, control_token
-from undertow.pipelines.settings import Secret, Settings
+from undertow.pipelines.settings import Settings
 from undertow.pipelines.silencing import SILENCING, Silencing
 from undertow.pipelines.telemetry import registry, status_of_series
 from undertow.pipelines.watch import Watch, ignore
@@ -288,18 +285,5 @@ def _services(settings: Settings, store: Store, app: App, signed: Addresses | No
         control=app.control,
         token=control_token(settings.folder),
         hosts=frozenset(hosts),
-        routes=_outside(settings, app, signed).routes(),
-    )
-
-
-def _outside(settings: Settings, app: App, signed: Addresses | None) -> Outside:
-    sections = [section for section in named(settings.alerts).values() if isinstance(section, PagerDuty)]
-    return Outside(
-        control=app.control,
-        incidents=app.incidents,
-        clock=time.time,
-        report=partial(explain_html, settings),
-        addresses=signed,
-        pagerduty=tuple(Secret(section.webhook_secret) for section in sections if section.webhook_secret),
-        deploy=Secret(settings.hooks.deploy_secret) if settings.hooks.deploy_secret else None,
+        routes=outside(settings, app.control, app.incidents, signed).routes(),
     )

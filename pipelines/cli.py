@@ -14,7 +14,7 @@ import typer
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is loaded; its matrices are too small to share out
 
-from undertow.pipelines import client
+from undertow.pipelines import client, whom
 from undertow.pipelines.cli_dashboards import dashboards
 from undertow.pipelines.cli_roles import roles
 from undertow.pipelines.settings import load
@@ -230,20 +230,20 @@ def explain(
 @app.command()
 def acknowledge(incident: IncidentId, by: By = "", config: Config = None) -> None:
     """Say that somebody has taken an incident."""
-    typer.echo(client.control(load(config), "acknowledge", {"id": incident, "by": by}))
+    typer.echo(whom.control(load(config), "acknowledge", {"id": incident, "by": by}))
 
 
 @app.command()
 def accept(incident: IncidentId, reason: Reason = "", by: By = "", config: Config = None) -> None:
     """Accept an incident's new level as the normal one and resolve it."""
     arguments = {"id": incident, "reason": reason, "by": by or getpass.getuser()}
-    typer.echo(client.control(load(config), "accept", arguments))
+    typer.echo(whom.control(load(config), "accept", arguments))
 
 
 @app.command("false")
 def false_page(incident: IncidentId, reason: Reason = "", by: By = "", config: Config = None) -> None:
     """Mark an incident as a false page and resolve it."""
-    typer.echo(client.control(load(config), "false", {"id": incident, "reason": reason, "by": by}))
+    typer.echo(whom.control(load(config), "false", {"id": incident, "reason": reason, "by": by}))
 
 
 @app.command()
@@ -255,7 +255,7 @@ def deploy(
 ) -> None:
     """Declare a deployment: it becomes a suspect when behaviour shifts around it."""
     arguments = {"description": description, "service": service, "environment": environment}
-    typer.echo(client.control(load(config), "deploy", arguments))
+    typer.echo(whom.control(load(config), "deploy", arguments))
 
 
 @app.command()
@@ -278,13 +278,13 @@ def pin(
         from undertow.pipelines.reference import read_reference
 
         asked["reference"] = read_reference(settings, reference, service, metric)
-    typer.echo(client.control(settings, "pin", asked))
+    typer.echo(whom.control(settings, "pin", asked))
 
 
 @app.command()
 def unpin(pin: Annotated[str, typer.Argument(help="Id of the pin.")], config: Config = None) -> None:
     """Drop a pin; an older one that covers the same series holds again."""
-    typer.echo(client.control(load(config), "unpin", {"id": pin}))
+    typer.echo(whom.control(load(config), "unpin", {"id": pin}))
 
 
 @app.command()
@@ -313,13 +313,13 @@ def silence(
     about = {"service": service, "environment": environment, "metric": metric, "severity": severity}
     arguments = {name: ",".join(wanted) for name, wanted in about.items() if wanted}
     end = {"hours": str(hours)} if hours is not None else {"until": until or ""}
-    typer.echo(client.control(load(config), "silence", {"reason": reason, "by": by, **end, **arguments}))
+    typer.echo(whom.control(load(config), "silence", {"reason": reason, "by": by, **end, **arguments}))
 
 
 @app.command()
 def silences(config: Config = None) -> None:
     """List the silences that hold now, and the pages that they hold back."""
-    typer.echo(client.silences(load(config)))
+    typer.echo(whom.silences(load(config)))
 
 
 @app.command()
@@ -328,7 +328,7 @@ def lift(
     config: Config = None,
 ) -> None:
     """End a silence before its time, and tell what it held back."""
-    typer.echo(client.control(load(config), "lift", {"id": silence}))
+    typer.echo(whom.control(load(config), "lift", {"id": silence}))
 
 
 def main() -> None:

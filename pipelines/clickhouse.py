@@ -221,8 +221,12 @@ def ask(url: str, sql: str, parameters: Mapping[str, Any] | None = None) -> Quer
         return _answer(client, sql, parameters)
 
 
-def ask_server(where: settings.Store, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
+def ask_server(
+    where: settings.Store, sql: str, parameters: Mapping[str, Any] | None = None, patience_s: float | None = None
+) -> QueryResult:
     """Answer a query from the server at `where.url`, whose user need not be allowed to write; else as `Store.query`.
+
+    With `patience_s` no answer is waited for longer than that, seconds.
 
     Raises
     ------
@@ -230,15 +234,17 @@ def ask_server(where: settings.Store, sql: str, parameters: Mapping[str, Any] | 
         The password is wrong, or the tables are not of this version.
     """
     place = urlsplit(where.url or "").hostname or ""
-    with _reader(where) as client:
+    with _reader(where, patience_s) as client:
         with _translated(place):
             check(client, schema_text(where.retention_days), place)
         return _answer(client, sql, parameters)
 
 
 @contextmanager
-def _reader(where: settings.Store) -> Iterator[Client]:
+def _reader(where: settings.Store, patience_s: float | None = None) -> Iterator[Client]:
     address, database = _address(where)
+    if patience_s is not None:
+        address |= {"connect_timeout": patience_s, "send_receive_timeout": patience_s}
     with _translated(address["host"]):
         client = clickhouse_connect.get_client(**address, database=database, **_READING)
     with client:

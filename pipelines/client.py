@@ -24,6 +24,7 @@ from undertow.pipelines.settings import Settings
 from undertow.pipelines.spend_report import spend_report
 from undertow.pipelines.spend_text import render
 from undertow.pipelines.store_lock import holder
+from undertow.pipelines.stored_calls import illustrate
 
 __all__ = [
     "as_json",
@@ -133,7 +134,10 @@ def _incident(settings: Settings, incident: str) -> Incident:
     found = query(settings, f"SELECT content FROM incidents WHERE id = '{incident}'")  # noqa: S608 (alphanumeric)
     if not found.rows:
         raise ValueError(f"no incident '{incident}' in the store; `undertow incidents` lists them")
-    return msgspec.json.decode(found.rows[0][0], type=Incident)
+    kept = msgspec.json.decode(found.rows[0][0], type=Incident)
+    if settings.kafka.servers and kept.verdicts and not kept.shown.get("since"):  # written where no calls are known
+        return illustrate(kept, lambda sql: query(settings, sql).rows)
+    return kept
 
 
 def silences(settings: Settings) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from math import exp, inf
+from math import inf
 from typing import Any
 
 import msgspec
@@ -20,32 +20,30 @@ from undertow.drift.averages import Average
 from undertow.drift.cards import Card
 from undertow.drift.catalogue import Catalogue
 from undertow.drift.causes import Question, explain
-from undertow.drift.exemplars import ALL, Details, Exemplar, Exemplars
+from undertow.drift.exemplars import Details, Exemplar, Exemplars
 from undertow.drift.inquiry import Inquiry
 from undertow.drift.interaction import Interaction, text_of
 from undertow.drift.ledger import Ledger
-from undertow.drift.metrics import Family, Metric, parent_of, resolve
+from undertow.drift.metrics import Family
 from undertow.drift.newcomers import Newcomers
-from undertow.drift.phrases import Phrase, moved_phrases
 from undertow.drift.prices import PriceTable
 from undertow.drift.segments import Group, dimension_reader
-from undertow.drift.showcase import Showcase, answer_text, question_text, showcase
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.topics import ONE_IN, Asked, Topics
 from undertow.drift.values import hash_of
 from undertow.drift.verdict import Series, Verdict
 from undertow.drift.versions import Versions
 from undertow.drift.windows import ClosedWindow
+from undertow.pipelines.illustration import illustrated
 from undertow.pipelines.step import Sighting
 from undertow.pipelines.vector_meter import VectorMeasures
 
 __all__ = ["Evidence"]
 
-_BEFORE_S, _SINCE_S = 6 * 3600.0, 3600.0  # from which exemplars are taken
+_SINCE_S = 3600.0  # after its detection a change is explained from no later calls
 _INPUTS = "input_centroid"
 _LONGEST = 600  # characters of a question from which its topic gets its name
 _VALUES = frozenset({Family.POSITIVE, Family.SCORE})
-_FAR = 1e15  # stands for the level of a tail: its calls are those furthest out
 
 Text = Callable[[str], str]
 
@@ -179,20 +177,23 @@ class Evidence:
 
     def account(self, verdict: Verdict, inputs_moved: float | None, outputs_moved: float | None) -> Account:
         """Return why a series may have changed, and what shows it."""
-        until = min(max(self._closed_until, verdict.detected_at), verdict.detected_at + _SINCE_S)
-        question = self._inquiry.question(verdict, inputs_moved, outputs_moved, until)
-        explanation = explain(self._named(question))
-        metric = resolve(verdict.series.metric)
-        text = question_text if metric.name.startswith("input_") else answer_text
-        before, since = (self._pool(verdict, metric, span) for span in _spans(verdict))
-        phrases = moved_phrases([text(one) for one in before], [text(one) for one in since])
+        explanation = explain(self.question(verdict, inputs_moved, outputs_moved))
+        where = verdict.series.service, verdict.series.environment
+        phrases, shown = illustrated(verdict, partial(self._inside, verdict), partial(self._inquiry.before, *where))
         named = {(cause.dimension, cause.value) for cause in explanation.causes}
         return Account(
             explanation,
             phrases,
-            self._shown(verdict, metric, phrases, text),
+            shown,
             [card for card in self.cards(verdict) if (card.dimension, card.value) in named],
         )
+
+    def question(
+        self, verdict: Verdict, inputs_moved: float | None = None, outputs_moved: float | None = None
+    ) -> Question:
+        """Return what is known of a change, for `undertow.drift.causes.explain`, with the names that may be told."""
+        until = min(max(self._closed_until, verdict.detected_at), verdict.detected_at + _SINCE_S)
+        return self._named(self._inquiry.question(verdict, inputs_moved, outputs_moved, until))
 
     def calls(self, series: Series) -> int:
         """Return how many calls the slice of a series had in the last hour."""
@@ -249,44 +250,11 @@ class Evidence:
             steps={(dimension, self._names(value)): span for (dimension, value), span in question.steps.items()},
         )
 
-    def _pool(self, verdict: Verdict, metric: Metric, span: tuple[float, float]) -> list[Exemplar]:
-        """Return the calls whose words are compared: of a rate those of which it is true, on the side that has more."""
-        more = span[0] >= verdict.changed_at if verdict.direction == "up" else span[1] <= verdict.changed_at
-        own = metric.family is Family.RATE and metric.name == parent_of(metric.name)
-        sample = metric.name if own and more else ALL
-        return list(self._inside(verdict, span, sample))
-
     def _inside(self, verdict: Verdict, span: tuple[float, float], sample: str | None) -> Iterator[Exemplar]:
         segment = verdict.series.segment
         for one in self.exemplars.between(verdict.series.service, verdict.series.environment, *span, sample):
             if all(one.dims.get(dimension) == value for dimension, value in segment):
                 yield one
-
-    def _shown(
-        self, verdict: Verdict, metric: Metric, phrases: Sequence[Phrase], text: Callable[[Exemplar], str]
-    ) -> Showcase:
-        parent = resolve(parent_of(metric.name))
-        before, since = (list(self._inside(verdict, span, None)) for span in _spans(verdict))
-        return showcase(parent.name, parent.family, self._levels(verdict, metric, parent), before, since, phrases, text)
-
-    def _levels(self, verdict: Verdict, metric: Metric, parent: Metric) -> tuple[float, float]:
-        """Return the levels near which calls show the change; of a tail those far out against the usual one."""
-        if metric == parent:
-            return verdict.before.value, verdict.after.value
-        usual = self._inquiry.before(
-            verdict.series.service, verdict.series.environment, parent.name, verdict.changed_from
-        )
-        far = _FAR if metric.name.endswith(".high") else 1 / _FAR
-        levels = exp(usual.mean) if usual.events else 1.0, far
-        return levels if verdict.direction == "up" else levels[::-1]
-
-
-def _spans(verdict: Verdict) -> tuple[tuple[float, float], tuple[float, float]]:
-    since = verdict.changed_to if verdict.changed_to < verdict.detected_at else verdict.changed_at
-    return (
-        (verdict.changed_from - _BEFORE_S, verdict.changed_from),
-        (since, verdict.detected_at + _SINCE_S),
-    )
 
 
 def _true(values: Floats, names: Sequence[str]) -> dict[int, list[str]]:

@@ -21,6 +21,7 @@ from undertow.drift.segments import Group
 from undertow.drift.verdict import Series, Verdict
 from undertow.drift.versions import SeenVersion
 from undertow.drift.windows import ClosedWindow
+from undertow.pipelines.pins import accepted_pin
 from undertow.pipelines.settings import Settings
 
 __all__ = ["Judging", "in_order", "monitor_config", "suspects"]
@@ -69,6 +70,17 @@ class Judging:
         """Take the next closed window, and return what is to be said by its end, in the order of the series."""
         found = [self.monitor.capped(verdict) for verdict in self._findings.due(window.end)]
         return in_order(self.monitor.observe(window) + found)
+
+    def accept(self, verdicts: Iterable[Verdict], reason: str, by: str, now: float) -> None:
+        """Take the levels that these verdicts tell of as the normal ones.
+
+        Series that are compared with a pin are pinned anew, to the first whole week at the accepted level.
+        """
+        changed_to = {verdict.series: verdict.changed_to for verdict in verdicts}
+        pinned = [series for series in sorted(changed_to) if self.monitor.accept(series)]
+        if pinned:
+            days, since = self.monitor.pinned, max(changed_to[series] for series in pinned)
+            days.pin(accepted_pin(pinned, since, reason, by, now, days.last_day))
 
     def http_levels(self, service: str, environment: str, since: float) -> list[Level]:
         """Return what classic monitoring says of the service before and since a change."""

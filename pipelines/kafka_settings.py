@@ -12,7 +12,7 @@ __all__ = ["Kafka"]
 class Kafka(Section, frozen=True):
     """The broker of a distributed installation and what its roles agree on; `undertow run` does not read it."""
 
-    servers: tuple[str, ...] = ("127.0.0.1:9092",)
+    servers: tuple[str, ...] = ()  # with any, commands speak to this installation and not to a watch on this machine
     client: Literal["kafka-python", "confluent-kafka"] = "kafka-python"
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"

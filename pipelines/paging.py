@@ -67,7 +67,8 @@ def addresses(settings: Settings, key: bytes | None = None) -> Addresses | None:
     """Return the signed addresses that pages carry, if they do; by default with this installation's own key."""
     if settings.hooks.url is None:
         return None
-    return Addresses(settings.hooks.url, own_key(settings.folder / ADDRESSES_KEY) if key is None else key)
+    key = key if key is not None else settings.hooks.address_key.encode() or own_key(settings.folder / ADDRESSES_KEY)
+    return Addresses(settings.hooks.url, key)
 
 
 def links(settings: Settings, signed: Addresses | None = None) -> Links:

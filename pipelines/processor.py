@@ -20,7 +20,6 @@ from undertow.drift.verdict import Verdict
 from undertow.pipelines.counting import Counters, Counting, part, unkeyed
 from undertow.pipelines.evidence import Evidence
 from undertow.pipelines.judging import Judging, suspects
-from undertow.pipelines.pins import accepted_pin
 from undertow.pipelines.redaction import Redactor
 from undertow.pipelines.settings import Settings
 from undertow.pipelines.step import Step
@@ -114,18 +113,11 @@ class Processor:
         step = self._judge(self.counting.step([], []))
         decided = self.incidents.manual(incident, resolution, now, by, reason)
         if resolution == "accepted":
-            self._accept([verdict for change in decided for verdict in change.incident.verdicts], reason, by, now)
+            verdicts = next(change.incident.verdicts for change in decided if change.incident.id == incident)
+            self._judging.accept(verdicts, reason, by, now)
         self.practice.take(decided, now)
         step.changes += decided
         return step
-
-    def _accept(self, verdicts: Sequence[Verdict], reason: str, by: str, now: float) -> None:
-        moved = sorted({verdict.series for verdict in verdicts})
-        pinned = [series for series in moved if self.monitor.accept(series)]
-        if pinned:
-            since = max(verdict.changed_to for verdict in verdicts if verdict.series in pinned)
-            days = self.monitor.pinned
-            days.pin(accepted_pin(pinned, since, reason, by, now, days.last_day))
 
     def forget_incidents(self) -> None:
         """Start without incidents: those of the history that baselines were learned from are nobody's page."""

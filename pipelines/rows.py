@@ -43,7 +43,7 @@ _TEXTS = (
 )
 _COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "turn")
 _SECONDS = ("latency", "time_to_first_token")
-_FLAGS = {"refused": "refusal_rate", "truncated": "truncation_rate", "empty": "empty_rate", "failed": "error_rate"}
+FLAGS = {"refused": "refusal_rate", "truncated": "truncation_rate", "empty": "empty_rate", "failed": "error_rate"}
 _LENGTHS = ("input_length", "output_length")
 _SOURCES = np.array(["unpriced", "stated", "priced"])
 
@@ -175,7 +175,7 @@ def _measured(events: Sequence[Interaction], measures: Mapping[str, NDArray[np.f
     cost = np.where(np.isnan(stated), measures.get("cost", unknown), stated)
     source = np.where(np.isnan(stated), np.where(np.isnan(cost), 0, 2), 1)
     return {
-        **{column: measures.get(metric, unknown) for column, metric in _FLAGS.items()},
+        **{column: measures.get(metric, unknown) for column, metric in FLAGS.items()},
         **{name: measures.get(name, unknown) for name in _LENGTHS},
         "schema_valid": 1.0 - measures.get("schema_violation_rate", unknown),
         "cost": cost,

@@ -31,6 +31,7 @@ class Secret(str):
 
 SECRETS = frozenset(
     {
+        "address_key",
         "deploy_secret",
         "password",
         "ping_url",

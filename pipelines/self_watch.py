@@ -26,6 +26,7 @@ from undertow.drift.windows import ClosedWindow
 from undertow.pipelines import self_conditions as conditions
 from undertow.pipelines import snapshot
 from undertow.pipelines.alert_settings import Health as HealthSettings
+from undertow.pipelines.control import ACKNOWLEDGED, RESOLUTIONS
 from undertow.pipelines.step import Step
 
 __all__ = ["Facts", "SelfWatch"]
@@ -56,10 +57,6 @@ class Facts(msgspec.Struct, frozen=True):
 
 class _Pages(Protocol):
     def submit(self, changes: Iterable[Change]) -> int: ...
-
-
-RESOLUTIONS = {"accept": "accepted", "false": "false"}  # by what somebody decides
-ACKNOWLEDGED = ("acknowledge", "dismiss")
 
 
 class _Stream(msgspec.Struct):

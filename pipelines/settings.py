@@ -148,6 +148,8 @@ class Hooks(Section, frozen=True):
     url: str | None = None  # https://…: where people reach the port; pages then carry an address for their answer
     deploy_secret: str = ""  # signs deployments that are declared by webhook
     deploy_secret_file: str | None = None
+    address_key: str = ""  # signs the addresses, alike for all pagers; else one in the data folder
+    address_key_file: str | None = None
 
 
 class Grafana(Section, frozen=True):

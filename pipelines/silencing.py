@@ -17,7 +17,7 @@ from undertow.alerts.matcher import Matcher
 from undertow.alerts.silences import Silence
 from undertow.pipelines.server import ControlError
 
-__all__ = ["SILENCING", "Silencing"]
+__all__ = ["SILENCING", "Silencing", "asked", "shown"]
 
 SILENCING = ("silence", "lift")
 _HOUR_S = 3600.0
@@ -63,20 +63,27 @@ class Silencing:
                     "those of the configuration are changed there"
                 )
             return {"lifted": arguments["id"]}
-        silence = _asked(arguments, self._clock())
+        silence = asked(arguments, self._clock())
         self._pages.silence(silence)
-        return _shown(silence)
+        return shown(silence)
 
     def active(self) -> dict[str, Any]:
         """Return the silences that hold now, and the pages that they hold back."""
         held = self._held(self._clock())
         return {
-            "silences": [_shown(silence) for silence in self._pages.silences()],
+            "silences": [shown(silence) for silence in self._pages.silences()],
             "held": [{"incident": incident, "until": utc(until), "why": why} for incident, until, why in held],
         }
 
 
-def _asked(arguments: Mapping[str, Any], now: float) -> Silence:
+def asked(arguments: Mapping[str, Any], now: float) -> Silence:
+    """Return the silence that somebody asks for at `now`, wall clock.
+
+    Raises
+    ------
+    ControlError
+        It has no end, no reason or says nothing that can be read.
+    """
     known = {*_ABOUT, "reason", "by", "hours", "until"}
     if unknown := arguments.keys() - known:
         raise ControlError(f"a silence has no '{min(unknown)}'; it has {', '.join(sorted(known))}")
@@ -104,7 +111,8 @@ def _end(arguments: Mapping[str, str], now: float) -> float:
     return end.timestamp()
 
 
-def _shown(silence: Silence) -> dict[str, Any]:
+def shown(silence: Silence) -> dict[str, Any]:
+    """Return a silence as plain values."""
     until = utc(silence.ends_at)
     return {
         "id": silence.id,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from undertow.alerts.incident import Change, Version
 from undertow.drift.cards import Card
 from undertow.drift.interaction import Interaction
+from undertow.drift.newcomers import Seen
 from undertow.drift.spend import SpendRow
 from undertow.drift.statistics.proportions import Floats
 from undertow.drift.verdict import Verdict
@@ -50,7 +51,7 @@ class Step(msgspec.Struct):
     `events` are the new ones (late ones included), `measured` what they say; `late` marks those that came too late to
     be counted. `found` is what rules found, `spent` are the hours of spending that closed, `versions` what defines
     behaviour and is new. `verdicts`, `changes` and `cards` (what differs on new versions) are added by whoever judges
-    the windows.
+    the windows. `seen` is what ran on which versions in windows that have closed, where somebody else follows them.
     """
 
     events: list[Interaction]
@@ -64,3 +65,4 @@ class Step(msgspec.Struct):
     found: list[Verdict] = []
     cards: list[Card] = []
     sighting: Sighting | None = None
+    seen: list[Seen] = []

@@ -18,19 +18,17 @@ from undertow.alerts.cards import told_version
 from undertow.alerts.incident import Change, Version
 from undertow.drift.interaction import Interaction, Kind
 from undertow.pipelines import pins, snapshot
+from undertow.pipelines.control import RESOLUTIONS, check_control
 from undertow.pipelines.inbox import Inbox, Taken
 from undertow.pipelines.journal import Decision, Journal
 from undertow.pipelines.processor import Processor
 from undertow.pipelines.recorder import Recorder
-from undertow.pipelines.server import ControlError
 from undertow.pipelines.settings import Settings
 from undertow.pipelines.step import Step
 
 __all__ = ["Pages", "Watch", "ignore"]
 
 BATCH = 2048  # records judged at once
-RESOLUTIONS = {"accept": "accepted", "false": "false"}  # of an incident, by what somebody decides
-DECISIONS = (*RESOLUTIONS, "acknowledge", "dismiss", "deploy", *pins.ACTIONS)
 
 
 class Pages(Protocol):
@@ -128,15 +126,18 @@ class Watch:
 
         Raises
         ------
-        ControlError
+        undertow.pipelines.server.ControlError
             It cannot be done; the message says why.
         """
-        if action not in DECISIONS:
-            raise ControlError(f"'{action}' cannot be done here; use one of {', '.join(DECISIONS)}")
         latest = self._processor.counting.windows.latest
         now = latest if math.isfinite(latest) else self._clock()
         arguments = dict(arguments)
-        self._check_control(action, arguments, now)
+        check_control(
+            action,
+            arguments,
+            lambda: {incident.id for incident in self._processor.incidents.open},
+            lambda what, asked: pins.check(self._processor.monitor.pinned, what, asked, now),
+        )
         decision = self._journal.append(
             "control", self._taken, positions=self._inbox.positions(), time=now, action=action, arguments=arguments
         )
@@ -224,25 +225,6 @@ class Watch:
                     break  # the source no longer holds what was read: go on with what there is
                 self._judge(taken)
             redo[decision.kind](decision)
-
-    def _check_control(self, action: str, arguments: Mapping[str, Any], now: float) -> None:
-        if not all(isinstance(value, str) for value in arguments.values()):
-            raise ControlError("all arguments are texts")
-        if action == "deploy":
-            if not arguments.get("description") or not arguments.get("service"):
-                raise ControlError("deploy needs a 'description' and a 'service'")
-        elif action in pins.ACTIONS:
-            self._check_pin(action, arguments, now)
-        elif arguments.get("id") not in {incident.id for incident in self._processor.incidents.open}:
-            raise ControlError(
-                f"no incident '{arguments.get('id')}' is open; `undertow incidents` lists those that are"
-            )
-
-    def _check_pin(self, action: str, arguments: Mapping[str, Any], now: float) -> None:
-        try:
-            pins.check(self._processor.monitor.pinned, action, arguments, now)
-        except ValueError as error:
-            raise ControlError(str(error)) from error
 
     def _take_control(self, decision: Decision) -> dict[str, Any]:
         self._decided = decision.number

@@ -1,4 +1,4 @@
-"""The compacted topic of incidents: what is to be told, what has been told to whom, and who tells it.
+"""The compacted topic of incidents: what is to be told, what has been told to whom, who tells it, and what is silent.
 
 The log is the outbox. A change is told when it has come back from the log, so it lies there safely; what a channel
 took or refused is written behind it. Whoever takes over reads both, and repeats only what was sent and not recorded.
@@ -10,9 +10,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from undertow.alerts.incident import Change
+from undertow.alerts.channel import announcement
+from undertow.alerts.health import HealthState
+from undertow.alerts.incident import Change, Version
+from undertow.alerts.silences import Silence
 
-__all__ = ["Finished", "Lease", "Place", "Planned", "Record", "key_of", "read", "value_of"]
+__all__ = ["Announced", "Finished", "Lease", "Lifted", "Place", "Planned", "Record", "key_of", "read", "value_of"]
 
 
 class Place(NamedTuple):
@@ -42,15 +45,37 @@ class Finished(msgspec.Struct, frozen=True):
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """A sign of life of whoever tells; `begins` says that from here on it is this one and nobody before."""
+    """A sign of life of whoever tells; `begins` says that from here on it is this one and nobody before.
+
+    The holder is the name of its process, a slash, and what no other machine has.
+    """
 
     holder: str
     serial: int
     begins: bool = False
 
 
-Record = Planned | Finished | Lease
-_KINDS: dict[str, type[Record]] = {"change": Planned, "done": Finished, "lease": Lease}
+class Announced(msgspec.Struct, frozen=True):
+    """A first-seen version, or its card, for those who have a place for it."""
+
+    version: Version
+
+
+class Lifted(msgspec.Struct, frozen=True):
+    """That a silence is no more: its record deleted."""
+
+    id: str
+
+
+Record = Planned | Finished | Lease | Announced | Silence | Lifted | HealthState
+_KINDS: dict[str, type[Record]] = {
+    "change": Planned,
+    "done": Finished,
+    "lease": Lease,
+    "version": Announced,
+    "silence": Silence,
+    "health": HealthState,
+}
 
 
 def key_of(record: Record) -> bytes:
@@ -65,12 +90,18 @@ def key_of(record: Record) -> bytes:
         return f"change/{record.change.id}".encode()
     if isinstance(record, Finished):
         return f"done/{record.change}/{record.channel}".encode()
-    return b"lease/begins" if record.begins else b"lease/lasts"
+    if isinstance(record, Announced):
+        return f"version/{announcement(record.version).id}".encode()
+    if isinstance(record, Lease):
+        return b"lease/begins" if record.begins else b"lease/lasts"
+    if isinstance(record, HealthState):
+        return b"health"
+    return f"silence/{record.id}".encode()
 
 
-def value_of(record: Record) -> bytes:
-    """Return a record as bytes."""
-    return msgspec.msgpack.encode(record)
+def value_of(record: Record) -> bytes | None:
+    """Return a record as bytes, None where it says that another is deleted."""
+    return None if isinstance(record, Lifted) else msgspec.msgpack.encode(record)
 
 
 def read(key: bytes | None, value: bytes | None) -> Record | None:
@@ -81,7 +112,10 @@ def read(key: bytes | None, value: bytes | None) -> Record | None:
     ValueError
         It cannot be read.
     """
-    kind: Any = _KINDS.get((key or b"").decode("utf-8", "replace").partition("/")[0])
+    name, _, rest = (key or b"").decode("utf-8", "replace").partition("/")
+    kind: Any = _KINDS.get(name)
+    if kind is Silence and not value:
+        return Lifted(rest)
     if kind is None or not value:
         return None
     try:

@@ -14,9 +14,9 @@ from undertow.alerts.channel import Channel, Delivery, Outcome, Reminder
 from undertow.alerts.incident import Change
 from undertow.pipelines.kafka import incident_log
 
-__all__ = ["Lease", "fenced"]
+__all__ = ["PART", "Lease", "fenced"]
 
-_PART = 0.5  # of the silence after which others may begin: so long a sign of life lasts
+PART = 0.5  # of the silence after which others may begin: so long a sign of life lasts
 _RENEWALS = 4  # signs while one lasts
 
 
@@ -45,7 +45,7 @@ class Lease:
     """
 
     def __init__(self, holder: str, silence_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._holder, self._lasts_s, self._clock = holder, silence_s * _PART, clock
+        self._holder, self._lasts_s, self._clock = holder, silence_s * PART, clock
         self._sent: dict[int, float] = {}  # by serial, those that have not come back
         self._serial = 0
         self._is_latest = False

@@ -1,40 +1,41 @@
-"""The one partition of the verdicts: windows of all series partitions in; incidents, and what is to be told, out.
+"""The one partition of the verdicts: judged windows and decisions of people in; incidents, and what is to be told, out.
 
 A window is complete when every series partition has judged it; then its verdicts are those of one process, in the same
-order, and so are the incidents. Why something changed is told as far as versions say it: calls are not here.
+order, and so are the incidents. A decision holds where it lies: behind the windows that were complete there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal, get_args
 
 import msgspec
 
-from undertow.alerts.incident import Change, Context, Level, Version
+from undertow.alerts.incident import Change, Incident
 from undertow.alerts.incidents import IncidentsConfig, IncidentsState, build
 from undertow.alerts.practice import Practice, PracticeState
 from undertow.drift.detectors import DETECTORS
-from undertow.drift.verdict import Verdict
-from undertow.pipelines.judging import in_order, suspects
+from undertow.pipelines.control import RESOLUTIONS
+from undertow.pipelines.judging import in_order
 from undertow.pipelines.kafka.blocks import Blocks
 from undertow.pipelines.kafka.client import Message
+from undertow.pipelines.kafka.decisions import RULING, Decision, Ruling, decision_of
 from undertow.pipelines.kafka.errors import LostStateError
-from undertow.pipelines.kafka.incident_log import Place, Planned, key_of, value_of
+from undertow.pipelines.kafka.incident_log import Announced, Place, Planned, key_of, value_of
+from undertow.pipelines.kafka.known import Known, KnownState
 from undertow.pipelines.kafka.machine import Output, Saved, Send
+from undertow.pipelines.kafka.partials import series_partition
 from undertow.pipelines.kafka.topics import Names
-from undertow.pipelines.kafka.verdict_messages import Judged, Levels, decode, joined
+from undertow.pipelines.kafka.verdict_messages import Judged, decode, joined
 from undertow.pipelines.rows import incident_columns
 from undertow.pipelines.settings import Settings
 
 __all__ = ["PagerPartition"]
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 _SAVE_S = 60.0  # of event time between two states
-_VERSIONS = 10_000  # that are remembered, those first seen last
-_LEVELS = 1_000  # changes whose services' levels are remembered, the latest
-_KEPT_S = 14 * 86_400.0  # as long as an incident may be open
 
-_About = tuple[str, str, str, str]  # service, environment, dimension, value
+_Unjudged = Literal["pin", "unpin", "deploy"]  # what is about no incident
 
 
 class _Source(msgspec.Struct, array_like=True):
@@ -50,9 +51,10 @@ class _State(msgspec.Struct):
     windows: dict[float, list[Judged]] = {}
     incidents: IncidentsState = msgspec.field(default_factory=IncidentsState)
     practice: PracticeState = msgspec.field(default_factory=PracticeState)
-    versions: list[Version] = []
-    levels: list[Levels] = []
+    known: KnownState = msgspec.field(default_factory=KnownState)
     closed: float | None = None
+    begun: float = 0.0  # start of the window that was closed last
+    planned: int = 0  # changes since then
     saved: float | None = None  # the minute of event time of the last state
     version: int = STATE_VERSION
 
@@ -88,9 +90,10 @@ class PagerPartition:
         chosen = settings.detection.detector.values()
         outside = ("rule", "fleet", *(name for name in chosen if not DETECTORS[name].budgeted))
         self._practice = Practice(outside, self._state.practice)
-        self._versions = {_about(version): version for version in self._state.versions}
-        self._levels = {(one.service, one.environment, one.since): one.levels for one in self._state.levels}
+        self._known = Known(self._state.known)
+        self._partitions = sources
         self._blocks = Blocks(settings.kafka.max_message_bytes)
+        self.unclaimed: list[Decision] = []  # about no incident that is open here: somebody else's, or too late
 
     @property
     def position(self) -> int:
@@ -107,6 +110,10 @@ class PagerPartition:
         """The end of the last window that was complete, seconds since the epoch."""
         return self._state.closed
 
+    def heard(self) -> dict[int, float]:
+        """Return up to which event time each series partition was heard, of those that were."""
+        return {n: source.start for n, source in enumerate(self._state.sources) if source.start is not None}
+
     def counts(self) -> dict[str, int]:
         """Return how many incidents were opened, are open, were resolved."""
         return self._incidents.counts()
@@ -118,13 +125,20 @@ class PagerPartition:
             if message.offset < self._state.position:
                 continue
             self._state.position = message.offset + 1
-            self._apply(decode(message.value or b""))
-            outputs += self._advance()
+            outputs += self._take(message)
             minute = None if self._state.closed is None else self._state.closed // _SAVE_S
             if minute != self._state.saved:
                 self._state.saved = minute
                 outputs.append(Saved(self._state.position, self._snapshot()))
         return outputs
+
+    def _take(self, message: Message) -> Iterator[Output]:
+        decision = decision_of(message.key, message.value)
+        if decision is not None:
+            yield from self._decide(decision, message.offset)
+            return
+        self._apply(decode(message.value or b""))
+        yield from self._advance()
 
     # -- windows ------------------------------------------------------------------------------------------------------
 
@@ -157,73 +171,73 @@ class PagerPartition:
 
     def _close(self, start: float, parts: Sequence[Judged]) -> Iterator[Output]:
         verdicts, end = in_order(verdict for part in parts for verdict in part.verdicts), parts[0].end
-        self._remember(parts, end)
-        context = Context(self._levels_of, self._suspects(verdicts))
+        for version in self._known.take(parts, end):
+            announced = Announced(version)
+            yield Send(self._topics.incidents, 0, key_of(announced), value_of(announced))
+        context = self._known.context([*verdicts, *(v for one in self._incidents.open for v in one.verdicts)])
         changes = self._incidents.apply(verdicts, context, end) if verdicts else self._incidents.tick(end, context)
         self._practice.take(changes, end)
-        self._state.closed = end
-        yield from self._told(start, changes)
+        self._state.closed, self._state.begun, self._state.planned = end, start, 0
+        yield from self._told(changes, repr(start))
 
-    def _told(self, start: float, changes: Sequence[Change]) -> Iterator[Output]:
-        for number, change in enumerate(changes):
-            planned = Planned(Place(start, number), change)
+    def _told(self, changes: Sequence[Change], cause: str) -> Iterator[Output]:
+        """Say what is to be told, and write it into the store, by what it follows from."""
+        for number, change in enumerate(changes, self._state.planned):
+            planned = Planned(Place(self._state.begun, number), change)
             yield Send(self._topics.incidents, 0, key_of(planned), value_of(planned))
+        self._state.planned += len(changes)
         if changes:
             columns = incident_columns([change.incident for change in changes])
-            self._blocks.insert("incidents", columns, f"{self._topics.verdicts}/0:{start!r}:incidents")
+            self._blocks.insert("incidents", columns, f"{self._topics.verdicts}/0:{cause}:incidents")
         for block in self._blocks.drain():
-            yield Send(self._topics.rows, int(start) % self._rows_partitions, None, block.content, block.headers)
+            partition = int(self._state.begun) % self._rows_partitions
+            yield Send(self._topics.rows, partition, None, block.content, block.headers)
 
-    # -- what else is known -------------------------------------------------------------------------------------------
+    # -- decisions ----------------------------------------------------------------------------------------------------
 
-    def _remember(self, parts: Sequence[Judged], now: float) -> None:
-        """Keep the first sighting of each version, over all sources, and the latest levels."""
-        for version in (version for part in parts for version in part.versions):
-            known = self._versions.get(_about(version), version)
-            self._versions[_about(version)] = min(known, version, key=_age)
-        if any(part.versions for part in parts):
-            recent = sorted((one for one in self._versions.values() if one.first_seen > now - _KEPT_S), key=_age)
-            self._versions = {_about(version): version for version in recent[-_VERSIONS:]}
-        for one in (one for part in parts for one in part.levels):
-            self._levels.pop((one.service, one.environment, one.since), None)
-            self._levels[one.service, one.environment, one.since] = one.levels
-        self._levels = dict(list(self._levels.items())[-_LEVELS:])
+    def _decide(self, decision: Decision, offset: int) -> Iterator[Output]:
+        """Do what somebody has decided; about an incident that is over by now there is nothing to do."""
+        arguments, now = decision.arguments, self._state.closed
+        if decision.action in get_args(_Unjudged):
+            at = decision.at if now is None else now
+            yield from self._rule(Ruling(offset, decision.action, arguments, at))  # type: ignore[arg-type]  # one of them
+            return
+        incident = next((one for one in self._incidents.open if one.id == arguments.get("id")), None)
+        if now is None or incident is None:
+            self.unclaimed.append(decision)
+            return
+        changes = self._answer(decision, incident, now)
+        self._practice.take(changes, now)
+        yield from self._told(changes, f"@{offset}")
+        if decision.action == "accept":
+            yield from self._rule(Ruling(offset, "accept", arguments, now, incident.verdicts))
 
-    def _levels_of(self, service: str, environment: str, since: float) -> list[Level]:
-        unknown = [Level(name, None, None) for name in ("error_rate", "latency_p50")]
-        return self._levels.get((service, environment, since), unknown)
+    def _answer(self, decision: Decision, incident: Incident, now: float) -> list[Change]:
+        said = decision.arguments
+        if resolution := RESOLUTIONS.get(decision.action):
+            return self._incidents.manual(incident.id, resolution, now, said.get("by", ""), said.get("reason", ""))
+        quiet = decision.action == "dismiss"
+        return self._incidents.acknowledge(incident.id, now, said.get("by", ""), said.get("elsewhere", ""), quiet=quiet)
 
-    def _suspects(self, verdicts: Sequence[Verdict]) -> list[Version]:
-        about = [*verdicts, *(v for incident in self._incidents.open for v in incident.verdicts)]
-        return suspects(about, self._first_seen)
-
-    def _first_seen(self, service: str, environment: str, since: float, until: float) -> list[Version]:
-        return [
-            version
-            for version in self._versions.values()
-            if (version.service, version.environment) == (service, environment) and since <= version.first_seen <= until
-        ]
+    def _rule(self, ruling: Ruling) -> Iterator[Output]:
+        """Tell those who judge the series of the services concerned; of a pin, of which only the id is known, all."""
+        services = {verdict.series.service for verdict in ruling.verdicts} | {ruling.arguments.get("service", "")}
+        concerned = {series_partition(service, self._partitions) for service in services if service}
+        for partition in sorted(concerned) or range(self._partitions):
+            mine = [v for v in ruling.verdicts if series_partition(v.series.service, self._partitions) == partition]
+            content = msgspec.msgpack.encode(msgspec.structs.replace(ruling, verdicts=mine))
+            yield Send(self._topics.partials, partition, RULING, content)
 
     # -- state --------------------------------------------------------------------------------------------------------
 
     def _snapshot(self) -> bytes:
-        levels = [Levels(*about, found) for about, found in self._levels.items()]
         state = msgspec.structs.replace(
             self._state,
             incidents=self._incidents.snapshot(),
             practice=self._practice.snapshot(),
-            versions=list(self._versions.values()),
-            levels=levels,
+            known=self._known.snapshot(),
         )
         return msgspec.msgpack.encode(state)
-
-
-def _about(version: Version) -> _About:
-    return version.service, version.environment, version.dimension, version.value
-
-
-def _age(version: Version) -> tuple[float, _About]:
-    return version.first_seen, _about(version)
 
 
 def _read(saved: bytes, sources: int) -> _State:

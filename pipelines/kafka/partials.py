@@ -22,6 +22,7 @@ from undertow.alerts.incident import Version
 from undertow.drift.catalogue import SERIES_METRICS, Catalogue
 from undertow.drift.categories import Categories
 from undertow.drift.metrics import Family
+from undertow.drift.newcomers import Seen
 from undertow.drift.segments import Group, Segments
 from undertow.drift.verdict import Verdict
 from undertow.drift.windows import Cells, ClosedWindow, merge
@@ -29,7 +30,7 @@ from undertow.pipelines.kafka.source_partition import Cut
 
 __all__ = ["VERSION", "Numbers", "Packed", "Partial", "decode", "encode", "series_partition", "unpacked"]
 
-VERSION = 2
+VERSION = 3
 _BIN_BITS = 24
 _CELLS = 131_072  # of one message, 16 bytes each: a larger cut comes in parts
 
@@ -63,6 +64,8 @@ class Partial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         What rules have found in services of this partition.
     versions
         What defines behaviour in services of this partition and was new to the source.
+    seen
+        Which calls of these services ran on what.
     part, parts
         A large cut comes in several messages.
     """
@@ -78,6 +81,7 @@ class Partial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     names: dict[int, str] = {}
     found: list[Verdict] = []
     versions: list[Version] = []
+    seen: list[Seen] = []
     part: int = 0
     parts: int = 1
     version: int = VERSION
@@ -238,7 +242,8 @@ def _told(cut: Cut, partition: int, partitions: int) -> dict[str, Any]:
     """Return what else the cut has to tell of the services of a series partition."""
     found = [one for one in cut.found if series_partition(one.series.service, partitions) == partition]
     versions = [one for one in cut.versions if series_partition(one.service, partitions) == partition]
-    return {"found": found, "versions": versions}
+    seen = [one for one in cut.seen if series_partition(one.where[0], partitions) == partition]
+    return {"found": found, "versions": versions, "seen": seen}
 
 
 def _keys(groups: Ints, metrics: Ints, keys: Ints) -> Ints:

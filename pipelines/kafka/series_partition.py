@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from undertow.alerts.incident import Version
+from undertow.drift.cards import Card
 from undertow.drift.catalogue import Catalogue
 from undertow.drift.categories import Categories, CategoriesState
 from undertow.drift.claims import Claims
@@ -21,15 +22,20 @@ from undertow.drift.segments import Group
 from undertow.drift.verdict import Verdict
 from undertow.drift.windows import Cells, ClosedWindow, merge
 from undertow.pipelines import snapshot
+from undertow.pipelines.card_rows import card_columns
 from undertow.pipelines.judging import Judging
+from undertow.pipelines.kafka.accounts import Accounts
+from undertow.pipelines.kafka.arrivals import Arrivals, ArrivalsState, Arrived, carry_out
 from undertow.pipelines.kafka.blocks import Blocks
 from undertow.pipelines.kafka.client import Message
 from undertow.pipelines.kafka.control import Claimed, record_of_claim
+from undertow.pipelines.kafka.decisions import RULING, Ruling, ruling_of
 from undertow.pipelines.kafka.errors import LostStateError
 from undertow.pipelines.kafka.machine import Output, Saved, Send
 from undertow.pipelines.kafka.partials import Partial, decode, unpacked
 from undertow.pipelines.kafka.topics import Names
 from undertow.pipelines.kafka.verdict_messages import Judged, Levels, encode
+from undertow.pipelines.redaction import Redactor
 from undertow.pipelines.rows import verdict_columns
 from undertow.pipelines.settings import Settings
 from undertow.pipelines.window_rows import mix_columns, window_columns
@@ -51,11 +57,9 @@ class _Source(msgspec.Struct, array_like=True):
 
 
 class _Recent(msgspec.Struct, array_like=True):
-    """A change that was told of a service lately."""
+    """A change that was told lately, and until when the pager may ask about it."""
 
-    service: str
-    environment: str
-    since: float
+    verdict: Verdict
     until: float
 
 
@@ -77,6 +81,7 @@ class _State(msgspec.Struct):
     windows: dict[str, Any] = {}
     versions: list[Version] = []
     recent: list[_Recent] = []
+    arrivals: ArrivalsState = msgspec.field(default_factory=ArrivalsState)
     position: int = 0
     previous: float | None = None
     judged: int = 0  # windows, and how many of them at the last state
@@ -145,7 +150,11 @@ class SeriesPartition:
         self._categories = Categories(state=self._state.categories)
         claims = Claims(settings.kafka.series_partitions, number)
         numbered = (self._numbers.groups, catalogue, self._categories)
+        ingest = settings.ingest
+        self._names = Redactor("full" if ingest.content == "full" else "redacted", ingest.redact)
+        self._arrivals = Arrivals(self._state.arrivals)
         self._judging = Judging(settings, *numbered, content, claims)
+        self._accounts = Accounts(settings, catalogue, self._numbers.groups, content)
         self._blocks = Blocks(settings.kafka.max_message_bytes)
         self._levels_s = settings.alerts.hold_s + _LEVELS_S
 
@@ -185,7 +194,10 @@ class SeriesPartition:
             if message.offset < self._state.position:
                 continue
             self._state.position = message.offset + 1
-            self._apply(decode(message.value or b""), message.value or b"")
+            if message.key == RULING:
+                self._arrivals.rule(ruling_of(message.value), self._passed)
+            else:
+                self._apply(decode(message.value or b""), message.value or b"")
             outputs += [*self._advance(), *self._save()]
         return outputs
 
@@ -205,31 +217,59 @@ class SeriesPartition:
         if partial.part + 1 < partial.parts:
             source.parts.append(content)
             return
+        holds_from = self._passed
         for part in [*map(decode, source.parts), partial]:
-            self._add(part)
+            self._add(part, holds_from)
         source.position, source.open_from, source.parts = partial.position, partial.open_from, []
 
-    def _add(self, partial: Partial) -> None:
+    def _add(self, partial: Partial, holds_from: float) -> None:
         for start, end in partial.closed:
             self._windows.setdefault(start, _Window(end))
         for start, cells in unpacked(partial, self._numbers):
             self._windows[start].parts.append(cells)
         self._categories.remember(partial.names)
-        self._judging.add(partial.found)
-        self._state.versions += partial.versions
+        self._accounts.take(partial.seen)
+        self._arrivals.take(Arrived(holds_from, partial.found, partial.versions))
 
     # -- windows ------------------------------------------------------------------------------------------------------
 
+    @property
+    def _passed(self) -> float:
+        """The start of the first window that some source may still add to."""
+        return min(source.open_from for source in self._state.sources)
+
     def _advance(self) -> Iterator[Output]:
         """Judge the windows that every source has passed, as far as it is known what others claim."""
-        passed = min(source.open_from for source in self._state.sources)
-        for start in sorted(start for start in self._windows if start < passed):
+        for start in sorted(start for start in self._windows if start < self._passed):
+            for arrived in self._arrivals.due(start):
+                self._welcome(arrived)
             yield from self._claim(start)
             if missing := self._missing(start):
                 self._check_not_lost(start, missing)
                 return
             window = self._windows.pop(start)
             yield from self._judge(ClosedWindow(start, window.end, merge(window.parts)))
+
+    def _welcome(self, arrived: Arrived) -> None:
+        """Let what the log has brought by now count."""
+        self._judging.add(arrived.found)
+        self._sight(arrived.versions)
+        for ruling in arrived.rulings:
+            self._follow(ruling)
+
+    def _follow(self, ruling: Ruling) -> None:
+        if ruling.action == "deploy":
+            self._sight([self._declared(ruling)])
+        else:
+            carry_out(ruling, self._judging)
+
+    def _sight(self, versions: Sequence[Version]) -> None:
+        self._state.versions += versions
+        self._accounts.sight(versions)
+
+    def _declared(self, ruling: Ruling) -> Version:
+        said, description = ruling.arguments, self._names.text(ruling.arguments["description"]) or ""
+        return Version("change", description, ruling.at, said["service"], said.get("environment", ""), description)
 
     def _claim(self, start: float) -> Iterator[Output]:
         claim = self._judging.monitor.claim(start)
@@ -249,10 +289,9 @@ class SeriesPartition:
             )
 
     def _judge(self, window: ClosedWindow) -> Iterator[Output]:
-        verdicts = self._judging.judge(window)
-        recent = {(v.series.service, v.series.environment, v.changed_at): window.end for v in verdicts}
+        cards, verdicts = self._accounts.close(window), self._judging.judge(window)
         self._state.recent = [one for one in self._state.recent if one.until > window.end]
-        self._state.recent += [_Recent(*about, told + self._levels_s) for about, told in recent.items()]
+        self._state.recent += [_Recent(verdict, window.end + self._levels_s) for verdict in verdicts]
         judged = Judged(
             partition=self.number,
             start=window.start,
@@ -261,19 +300,22 @@ class SeriesPartition:
             verdicts=verdicts,
             versions=self._state.versions,
             levels=list(self._levels()),
+            asked=list(self._accounts.asked(one.verdict for one in self._state.recent)),
+            cards=cards,
         )
         self._state.previous, self._state.versions = window.start, []
         self._state.judged += 1
         for message in encode(judged):
             yield Send(self._topics.verdicts, 0, None, message)
-        yield from self._rows(window, verdicts)
+        yield from self._rows(window, verdicts, cards)
 
-    def _rows(self, window: ClosedWindow, verdicts: Sequence[Verdict]) -> Iterator[Output]:
+    def _rows(self, window: ClosedWindow, verdicts: Sequence[Verdict], cards: Sequence[Card]) -> Iterator[Output]:
         groups, catalogue = self._numbers.groups, self._numbers.catalogue
         tables = {
             "windows": window_columns([window], groups, catalogue),
             "mixes": mix_columns([window], groups, catalogue, self._categories),
             "verdicts": verdict_columns(verdicts),
+            "cards": card_columns(cards),
         }
         for table, columns in tables.items():
             self._blocks.insert(table, columns, f"{self._name}:{window.start!r}:{table}")
@@ -281,7 +323,8 @@ class SeriesPartition:
             yield Send(self._topics.rows, self._rows_partition, None, block.content, block.headers)
 
     def _levels(self) -> Iterator[Levels]:
-        about = {(one.service, one.environment, one.since) for one in self._state.recent}
+        recent = [one.verdict for one in self._state.recent]
+        about = {(one.series.service, one.series.environment, one.changed_at) for one in recent}
         for service, environment, since in sorted(about):
             yield Levels(service, environment, since, self._judging.http_levels(service, environment, since))
 
@@ -302,7 +345,7 @@ class SeriesPartition:
             windows=windows,
         )
         plain = {name: getattr(state, name) for name in state.__struct_fields__}
-        return snapshot.encode({**plain, **self._judging.snapshot()})
+        return snapshot.encode({**plain, **self._judging.snapshot(), **self._accounts.snapshot()})
 
 
 def _kept(window: _Window) -> list[Any]:

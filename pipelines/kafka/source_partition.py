@@ -26,6 +26,7 @@ import numpy as np
 from undertow.alerts.incident import Version
 from undertow.drift.deduplication import Deduplication, DeduplicationState
 from undertow.drift.interaction import Interaction
+from undertow.drift.newcomers import Seen
 from undertow.drift.verdict import Verdict
 from undertow.drift.windows import ClosedWindow
 from undertow.pipelines import snapshot
@@ -40,7 +41,7 @@ from undertow.pipelines.step import Step
 __all__ = ["TICK", "Block", "Core", "Cut", "Output", "Saved", "SourcePartition", "Terms", "is_tick"]
 
 TICK = "undertow-tick"  # header of a message that only says how late it is: an idle partition's owner writes it
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 class Core(Protocol):
@@ -96,8 +97,8 @@ class Cut(msgspec.Struct):
         The position of the cut before; −1 for the first.
     open_from
         No event of this partition before this time is still to come, seconds since the epoch.
-    found, versions
-        What rules have found since the cut before, and what defines behaviour and was new.
+    found, versions, seen
+        What rules have found since the cut before, what defines behaviour and was new, and which calls ran on what.
     """
 
     position: int
@@ -106,6 +107,7 @@ class Cut(msgspec.Struct):
     windows: list[ClosedWindow]
     found: list[Verdict] = []
     versions: list[Version] = []
+    seen: list[Seen] = []
 
 
 class Block(msgspec.Struct):
@@ -139,6 +141,7 @@ class _State(msgspec.Struct):
     marks: list[_Mark] = []
     found: list[Verdict] = []  # since the last cut
     versions: list[Version] = []
+    seen: list[Seen] = []
     letters: list[Any] = []
     core: dict[str, Any] | None = None
     key: str = ""
@@ -296,8 +299,9 @@ class SourcePartition:
     def _cut(self) -> Iterator[Output]:
         yield from self._flush(self._state.position)
         state, open_from = self._state, self._open_from * self._terms.window_s
-        cut = Cut(state.position, state.previous, open_from, self._closed, state.found, state.versions)
-        state.previous, self._closed, state.found, state.versions = state.position, [], [], []
+        cut = Cut(state.position, state.previous, open_from, self._closed, state.found, state.versions, state.seen)
+        state.previous, self._closed = state.position, []
+        state.found, state.versions, state.seen = [], [], []
         yield from self._told(cut)
         epoch = self._epoch(state.latest)
         if epoch > state.saved_epoch:
@@ -341,6 +345,7 @@ class SourcePartition:
         self._closed += step.windows
         self._state.found += step.found
         self._state.versions += step.versions
+        self._state.seen += step.seen
         if step.events or step.spent or step.versions:
             self._block.steps.append(step)
 

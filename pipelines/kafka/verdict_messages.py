@@ -6,16 +6,20 @@ So the pager knows when all of a window has been said, and sees a gap.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
 from undertow.alerts.incident import Level, Version
-from undertow.drift.verdict import Verdict
+from undertow.drift.cards import Card
+from undertow.drift.causes import Question
+from undertow.drift.verdict import Series, Verdict
 
-__all__ = ["VERSION", "Judged", "Levels", "decode", "encode", "joined"]
+__all__ = ["VERSION", "Asked", "Judged", "Levels", "decode", "encode", "joined"]
 
-VERSION = 1
+VERSION = 2
 _VERDICTS = 2_000  # of one message: a window in which everything changes comes in parts
+_ONCE: dict[str, list[Any]] = {"versions": [], "levels": [], "asked": [], "cards": []}  # told with the first part
 
 
 class Levels(msgspec.Struct, array_like=True, frozen=True):
@@ -25,6 +29,16 @@ class Levels(msgspec.Struct, array_like=True, frozen=True):
     environment: str
     since: float
     levels: list[Level]
+
+
+class Asked(msgspec.Struct, array_like=True, frozen=True):
+    """What is known of a change: how many calls its slice had lately, all that explains it, cards of new versions."""
+
+    verdict: str
+    series: Series
+    calls: int
+    question: Question | None = None
+    cards: list[Card] = []
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -40,6 +54,10 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         What defines behaviour and was new.
     levels
         Of the services that something was said about lately.
+    asked
+        What is known of the changes of late.
+    cards
+        Of new versions, each once.
     part, parts
         Many verdicts come in several messages.
     """
@@ -51,6 +69,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     verdicts: list[Verdict] = []
     versions: list[Version] = []
     levels: list[Levels] = []
+    asked: list[Asked] = []
+    cards: list[Card] = []
     part: int = 0
     parts: int = 1
     version: int = VERSION
@@ -69,7 +89,7 @@ def encode(judged: Judged) -> Iterator[bytes]:
     for part, first in enumerate(firsts):
         some = judged.verdicts[first : first + _VERDICTS]
         piece = msgspec.structs.replace(judged, verdicts=some, part=part, parts=len(firsts))
-        yield msgspec.msgpack.encode(piece if not part else msgspec.structs.replace(piece, versions=[], levels=[]))
+        yield msgspec.msgpack.encode(piece if not part else msgspec.structs.replace(piece, **_ONCE))
 
 
 def decode(content: bytes) -> Judged:

@@ -17,6 +17,7 @@ from undertow.pipelines.kafka import partials
 from undertow.pipelines.kafka.blocks import Blocks
 from undertow.pipelines.kafka.client import Client, Message
 from undertow.pipelines.kafka.errors import LostStateError
+from undertow.pipelines.kafka.gathering import Gathering
 from undertow.pipelines.kafka.loop_meter import LoopMeter
 from undertow.pipelines.kafka.machine import Output, Place, Send, View
 from undertow.pipelines.kafka.role_meters import CountMeter, Totals
@@ -130,7 +131,8 @@ class CountedPartition:
         self._counting = self._shop.counting(state)
         self._recorder = self._shop.recorder(self._blocks, self._counting)
         self._totals = {**self._totals, **msgspec.structs.asdict(self._counting.counters)}
-        return _TimedCore(self._counting, self._shop.meter)
+        window_s = self._shop.settings.ingest.window_s
+        return _TimedCore(Gathering(self._counting, window_s, state), self._shop.meter)
 
     def _count_up(self) -> None:
         """Show by how much the totals of the partition have grown; there are none before the counting is built."""

@@ -1,5 +1,6 @@
 """All roles on a broker in memory: the verdicts of one process, and every page, whoever dies when."""
 
+import math
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -11,17 +12,23 @@ import pytest
 from memory_kafka import MemoryKafka
 
 from undertow.alerts.channel import Delivery, Outcome
-from undertow.alerts.incident import Change, ChangeKind
+from undertow.alerts.incident import Change, ChangeKind, Incident
 from undertow.drift.interaction import Interaction
 from undertow.drift.prices import PriceTable
 from undertow.drift.verdict import Verdict
+from undertow.drift.windows import ClosedWindow
 from undertow.pipelines import paging
 from undertow.pipelines.judging import in_order
+from undertow.pipelines.kafka.arrivals import carry_out
+from undertow.pipelines.kafka.book import Book
+from undertow.pipelines.kafka.deciding import Deciding
+from undertow.pipelines.kafka.decisions import RULING, Ruling, decision_of, ruling_of
 from undertow.pipelines.kafka.detecting import Detect
 from undertow.pipelines.kafka.incident_log import Planned, read
 from undertow.pipelines.kafka.loop import Loop
 from undertow.pipelines.kafka.loop_meter import LoopMeter
 from undertow.pipelines.kafka.paging_role import PagerRole
+from undertow.pipelines.kafka.partials import decode as decode_partial
 from undertow.pipelines.kafka.running import Build
 from undertow.pipelines.kafka.source_partition import TICK
 from undertow.pipelines.kafka.states import States
@@ -68,6 +75,7 @@ def event(rng: random.Random, number: int) -> Interaction:
         service=service,
         task=f"t{number // 4}",
         attributes={"region": rng.choice(["eu", "us"])},
+        model="m2" if bad and service == "bank" else "m1",
         refused=rng.random() < (0.7 if bad and service == "bank" else 0.04),
         latency=rng.lognormvariate(0.0, 0.4),
         http_status=200,
@@ -147,6 +155,8 @@ class Run:
     def judged(self) -> dict[tuple[int, float], bytes]:
         found: dict[tuple[int, float], bytes] = {}
         for _, message in self.kafka.values(NAMES.verdicts):
+            if decision_of(message.key, message.value) is not None:
+                continue
             judged = decode(message.value or b"")
             key = judged.partition, judged.start
             assert found.setdefault(key, message.value or b"") == message.value, "a repeat differs from what was said"
@@ -207,6 +217,85 @@ def test_whoever_dies_nothing_is_said_otherwise_and_every_page_is_told(run: Run)
     pages = {one.id for one in planned_changes(run) if not one.silent and one.kind is not ChangeKind.UPDATE}
     assert {change.id for change in run.told.changes} >= pages
     assert in_turn(run.told.changes)
+
+
+def test_what_somebody_accepts_is_accepted_once_and_from_one_window_on_whoever_dies(run: Run) -> None:
+    rng, decided = random.Random(4), ""
+    deciding = Deciding(NAMES, run.kafka, lambda: open_incidents(run), set)
+    for at in range(0, EVENTS, 125):
+        run.write(stream()[at : at + 125])
+        for _ in range(rng.randrange(1, 4)):
+            run.step()
+        if not decided and (found := [one for one in open_incidents(run) if one.service == "bank"]):
+            decided = found[0].id
+            for _ in range(2):  # as whoever is not sure that it was heard
+                deciding.control("accept", {"id": decided, "by": "anna"})
+        if rng.random() < 0.6:
+            run.kill(rng.choice(list(ROLES)))
+    finish(run)
+    closed = [one for one in planned_changes(run) if one.kind is ChangeKind.RESOLVE and one.incident.id == decided]
+    assert {(one.incident.resolution, one.incident.decided_by) for one in closed} == {("accepted", "anna")}
+    assert len({msgspec.msgpack.encode(one) for one in closed}) == 1
+    assert run.verdicts() == ruled_alone(run)
+    assert run.verdicts() != alone()
+    assert said_once(run)
+
+
+def test_a_page_says_where_it_is_and_what_came_with_it(run: Run) -> None:
+    for at in range(0, EVENTS, 250):
+        run.write(stream()[at : at + 250])
+        run.step()
+    finish(run)
+    last = {change.incident.id: change.incident for change in planned_changes(run)}
+    (page, *_) = [one for one in last.values() if any(v.series.metric == "refusal_rate" for v in one.verdicts)]
+    assert page.place == "all of the traffic alike"
+    assert [(cause["dimension"], cause["value"]) for cause in page.causes[:1]] == [("model", "m2")]
+    assert page.cards
+
+
+def open_incidents(run: Run) -> list[Incident]:
+    book = Book()
+    for _, message in run.kafka.values(NAMES.incidents):
+        record = read(message.key, message.value)
+        if record is not None:
+            book.take(record)
+    return book.open()
+
+
+def ruled_alone(run: Run) -> list[bytes]:
+    """What one process says that follows the rulings from the windows that the log names."""
+    processor, decoder = Processor(settings_in(Path("none")), PriceTable()), NativeDecoder()
+    rulings, judge = list(ruled(run)), processor._judging.judge
+
+    def follow(window: ClosedWindow) -> list[Verdict]:
+        while rulings and rulings[0][0] <= window.start:
+            carry_out(rulings.pop(0)[1], processor._judging)
+        return judge(window)
+
+    processor._judging.judge = follow  # type: ignore[method-assign]
+    events = [decoder(content) for content in stream()]
+    found = [processor.step([one for one in events if isinstance(one, Interaction)], [0] * EVENTS)]
+    return [msgspec.msgpack.encode(v) for step in [*found, processor.tick(END)] for v in step.verdicts]
+
+
+def ruled(run: Run) -> Iterator[tuple[float, Ruling]]:
+    """Yield each ruling with the first window that not every source had passed where it lies."""
+    told = set[int]()
+    passed = {(n, s): -math.inf for n in range(TOPICS[NAMES.partials]) for s in range(TOPICS[NAMES.events])}
+    for number, message in run.kafka.values(NAMES.partials):
+        if message.key != RULING:
+            partial = decode_partial(message.value or b"")
+            passed[number, partial.source] = max(passed[number, partial.source], partial.open_from)
+        elif (ruling := ruling_of(message.value)).position not in told:
+            told.add(ruling.position)
+            yield min(until for (n, _), until in passed.items() if n == number), ruling
+
+
+def said_once(run: Run) -> bool:
+    """Return whether no change was ever planned in two ways."""
+    contents: dict[bytes | None, bytes | None] = {}
+    records = [message for _, message in run.kafka.values(NAMES.incidents) if str(message.key).startswith("b'change/")]
+    return all(contents.setdefault(message.key, message.value) == message.value for message in records)
 
 
 def planned_changes(run: Run) -> list[Change]:

@@ -18,12 +18,15 @@ from undertow.drift.interaction import Embedding, Interaction, ToolCall
 from undertow.drift.pin import Pin
 from undertow.drift.prices import PriceTable
 from undertow.drift.verdict import Verdict
+from undertow.drift.windows import ClosedWindow
 from undertow.pipelines.counting import Counting
 from undertow.pipelines.judging import in_order
+from undertow.pipelines.kafka.arrivals import carry_out
 from undertow.pipelines.kafka.client import Message
 from undertow.pipelines.kafka.control import claimed
+from undertow.pipelines.kafka.decisions import RULING, Ruling
 from undertow.pipelines.kafka.machine import Output, Saved
-from undertow.pipelines.kafka.partials import encode
+from undertow.pipelines.kafka.partials import encode, series_partition
 from undertow.pipelines.kafka.series_partition import SeriesPartition
 from undertow.pipelines.kafka.source_partition import Cut
 from undertow.pipelines.kafka.topics import Names
@@ -54,6 +57,9 @@ NAMES = Names.of(Kafka())
 PIN = Pin(id="1", kind="days", source="", service="bank", first=20_000 - 1, last=20_000 - 1)
 
 
+RULED_AT = START + EVENTS * 6.0 * 0.7  # most of what changes has been found by then
+
+
 class Spread(NamedTuple):
     """Over how many partitions events and series are spread, and the luck of this run."""
 
@@ -64,11 +70,11 @@ class Spread(NamedTuple):
 
 @cache
 def stream(seed: int) -> list[Interaction]:
-    """Three services, one of them in two environments, of which two change in the middle."""
+    """Three services, one of them in two environments, of which two change in the middle, and back near the end."""
     rng = np.random.default_rng(seed)
     found = []
     for number in range(EVENTS):
-        changed = number > EVENTS // 2
+        changed = EVENTS // 2 < number < EVENTS * 4 // 5
         service = ["bank", "bank", "bank", "bank", "mail", "chat"][int(rng.integers(6))]
         bad, worse = changed and service == "bank", changed and service in {"bank", "mail"}
         region = ["eu", "us", "asia"][int(rng.integers(3))]
@@ -110,10 +116,21 @@ def fresh(event: Interaction) -> Interaction:
 
 
 @cache
-def alone(seed: int) -> list[bytes]:
-    """What one process says."""
+def alone(seed: int, ruled_as: Spread | None = None) -> list[bytes]:
+    """What one process says; with a spread, each of its rulings is followed before the window from which it holds."""
     processor = Processor(SETTINGS, PriceTable())
     processor.monitor.pinned.pin(PIN)
+    waiting = sorted(
+        (holds_from, place) for place, (_, holds_from, _) in enumerate(rulings(ruled_as) if ruled_as else ())
+    )
+    judge = processor._judging.judge
+
+    def ruled(window: ClosedWindow) -> list[Verdict]:
+        while waiting and waiting[0][0] <= window.start:
+            carry_out(rulings(ruled_as)[waiting.pop(0)[1]][2], processor._judging)
+        return judge(window)
+
+    processor._judging.judge = ruled  # type: ignore[method-assign]
     events = [fresh(event) for event in stream(seed)]
     steps = [processor.step(events[at : at + 100], [0] * 100) for at in range(0, EVENTS, 100)]
     return [msgspec.msgpack.encode(verdict) for step in [*steps, processor.finish()] for verdict in step.verdicts]
@@ -168,11 +185,43 @@ def _mixed(sources: list[list[bytes]], rng: random.Random) -> Iterator[bytes]:
             places[source] = max(0, places[source] - rng.randrange(3))  # a worker was taken over: it says it again
 
 
+@cache
+def rulings(spread: Spread) -> tuple[tuple[int, float, Ruling], ...]:
+    """Return, by series partition, where in the log what was found by `RULED_AT` is accepted, and from which window."""
+    said = [msgspec.msgpack.decode(content, type=Verdict) for content in alone(spread.seed)]
+    return tuple(_ruled(spread, number, said) for number in range(spread.partitions))
+
+
+def _ruled(spread: Spread, number: int, said: Sequence[Verdict]) -> tuple[int, float, Ruling]:
+    found = [v for v in said if v.kind == "page" and v.detected_at <= RULED_AT]
+    mine = [v for v in found if series_partition(v.series.service, spread.partitions) == number]
+    machine = SeriesPartition(SETTINGS, NAMES, number, spread.sources, 3)
+    for offset, content in enumerate(logs(spread)[number]):
+        machine.take([Message(offset, content)])
+        if machine._passed > RULED_AT:
+            break
+    return machine.position, machine._passed, Ruling(7, "accept", {"by": "anna"}, RULED_AT, mine)
+
+
+@cache
+def ruled_logs(spread: Spread) -> list[list[Message]]:
+    """Return what lies in each series partition, with the ruling in its place, and once more behind it."""
+    found = []
+    for log, (place, _, ruling) in zip(logs(spread), rulings(spread), strict=True):
+        messages: list[tuple[bytes | None, bytes]] = [(None, content) for content in log]
+        told = (RULING, msgspec.msgpack.encode(ruling))
+        messages = [*messages[:place], told, *messages[place : place + 9], told, *messages[place + 9 :]]
+        found.append([Message(offset, value, key) for offset, (key, value) in enumerate(messages)])
+    return found
+
+
 class Cluster:
     """Series partitions that hear of each other late, and are killed."""
 
-    def __init__(self, spread: Spread, kill: float) -> None:
+    def __init__(self, spread: Spread, kill: float, *, ruled: bool = False) -> None:
         self._rng, self._spread, self._kill = random.Random(spread.seed), spread, kill
+        plain = [[Message(offset, content) for offset, content in enumerate(log)] for log in logs(spread)]
+        self._logs = ruled_logs(spread) if ruled else plain
         self._settings = msgspec.structs.replace(SETTINGS, kafka=Kafka(series_partitions=spread.partitions))
         self._control: list[tuple[bytes, bytes]] = []
         self._saved: dict[int, Saved] = {}
@@ -182,10 +231,9 @@ class Cluster:
         self._machines = [self._machine(number) for number in range(spread.partitions)]
 
     def run(self) -> None:
-        contents = logs(self._spread)
-        while any(machine.position < len(log) for machine, log in zip(self._machines, contents, strict=True)):
+        while any(machine.position < len(log) for machine, log in zip(self._machines, self._logs, strict=True)):
             number = self._rng.randrange(self._spread.partitions)
-            self._turn(number, contents[number])
+            self._turn(number, self._logs[number])
         known = -1
         while known < len(self.told):  # whoever still waits for others
             known = len(self.told)
@@ -193,7 +241,7 @@ class Cluster:
                 self._hear(number, len(self._control))
                 self._keep(number, self._machines[number].take([]))
 
-    def _turn(self, number: int, log: Sequence[bytes]) -> None:
+    def _turn(self, number: int, log: Sequence[Message]) -> None:
         if self._rng.random() < self._kill:
             self.kills += 1
             self._heard[number] = 0
@@ -201,8 +249,7 @@ class Cluster:
         machine = self._machines[number]
         self._hear(number, self._rng.randint(self._heard[number], len(self._control)))
         size = 0 if machine.full else self._rng.randrange(12)
-        batch = enumerate(log[machine.position : machine.position + size], machine.position)
-        self._keep(number, machine.take([Message(offset, content) for offset, content in batch]))
+        self._keep(number, machine.take(log[machine.position : machine.position + size]))
 
     def _machine(self, number: int) -> SeriesPartition:
         saved = self._saved.get(number)
@@ -253,6 +300,18 @@ def test_however_events_and_series_are_spread_the_verdicts_are_those_of_one_proc
     cluster = Cluster(Spread(sources, partitions, seed=1), kill)
     cluster.run()
     assert cluster.verdicts() == alone(1)
+    assert cluster.kills or not kill
+
+
+@pytest.mark.parametrize(("sources", "partitions", "kill"), [(1, 1, 0.0), (3, 2, 0.1), (8, 8, 0.05)])
+def test_an_accepted_level_holds_from_the_same_window_whoever_waits_for_whom(
+    sources: int, partitions: int, kill: float
+) -> None:
+    spread = Spread(sources, partitions, seed=1)
+    cluster = Cluster(spread, kill, ruled=True)
+    cluster.run()
+    assert cluster.verdicts() == alone(1, spread)
+    assert alone(1, spread) != alone(1)
     assert cluster.kills or not kill
 
 

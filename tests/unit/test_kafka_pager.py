@@ -7,49 +7,20 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from alert_samples import T0, series, verdict
+from alert_samples import T0
+from judged_windows import NAMES, WINDOW, changes, judged, machine, messages, quiet
 
 from undertow.alerts.channel import Delivery, Outcome
 from undertow.alerts.incident import Change, ChangeKind
 from undertow.pipelines.kafka import verdict_messages
-from undertow.pipelines.kafka.client import Message
+from undertow.pipelines.kafka.book import Book
 from undertow.pipelines.kafka.errors import LostStateError
 from undertow.pipelines.kafka.incident_log import Finished, Place, Planned, key_of, read, value_of
 from undertow.pipelines.kafka.lease import Lease, fenced
-from undertow.pipelines.kafka.machine import Output, Saved, Send
+from undertow.pipelines.kafka.machine import Saved
 from undertow.pipelines.kafka.pager_partition import PagerPartition
-from undertow.pipelines.kafka.telling import Book, LoggedOutbox, Telling
-from undertow.pipelines.kafka.topics import Names
-from undertow.pipelines.kafka.verdict_messages import Judged, encode
-from undertow.pipelines.settings import Kafka, Settings
-
-NAMES = Names.of(Kafka())
-WINDOW = 10.0
-
-
-def judged(partition: int, number: int, *metrics: str, previous: int | None = None) -> list[bytes]:
-    start = T0 + number * WINDOW
-    before = None if number == 0 else T0 + (number - 1 if previous is None else previous) * WINDOW
-    said = [verdict(series(metric), at=start + WINDOW) for metric in metrics]
-    return list(encode(Judged(partition=partition, start=start, end=start + WINDOW, previous=before, verdicts=said)))
-
-
-def machine(saved: bytes | None = None) -> PagerPartition:
-    return PagerPartition(Settings(), NAMES, 2, 3, saved)
-
-
-def messages(*contents: list[bytes], first: int = 0) -> list[Message]:
-    flat = [content for several in contents for content in several]
-    return [Message(first + offset, content) for offset, content in enumerate(flat)]
-
-
-def changes(outputs: list[Output]) -> list[Planned]:
-    found = [read(one.key, one.value) for one in outputs if isinstance(one, Send) and one.topic == NAMES.incidents]
-    return [one for one in found if isinstance(one, Planned)]
-
-
-def quiet(first: int, last: int) -> list[bytes]:
-    return [content for number in range(first, last) for p in (0, 1) for content in judged(p, number)]
+from undertow.pipelines.kafka.telling import LoggedOutbox, Telling
+from undertow.pipelines.settings import Settings
 
 
 def test_a_window_waits_until_every_partition_has_judged_it() -> None:
@@ -186,7 +157,7 @@ def test_a_successor_tells_what_was_not_told_and_only_that(tmp_path: Path) -> No
     assert sign is not None
     lease.hear(sign)
     telling = Telling(Settings(data=str(tmp_path)), {"noting": channel}, lease, book)
-    telling.tell([trigger.change])  # comes back from the log once more
+    telling.take(trigger)  # comes back from the log once more
     _wait(lambda: channel.told == [resolve.change.id])
     telling.close()
     assert [one.change for one in telling.finished()] == [resolve.change.id]
@@ -206,7 +177,7 @@ def test_what_is_a_month_older_than_the_latest_is_forgotten_with_what_became_of_
     for record in (trigger, late, Finished(trigger.change.id, "noting", "delivered")):
         book.take(record)
     keys = [b"change/" + trigger.change.id.encode(), b"done/" + trigger.change.id.encode() + b"/noting"]
-    assert book.forget() == keys
+    assert book.forget(0.0) == keys
     assert [change.id for change, _ in book.in_order()] == [late.change.id]
 
 

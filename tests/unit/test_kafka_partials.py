@@ -135,6 +135,6 @@ def test_services_stay_where_they_are_for_good() -> None:
 def test_what_is_no_partial_is_refused() -> None:
     with pytest.raises(ValueError, match="is no partial"):
         decode(b"\x00")
-    newer = Partial(source=0, position=1, previous=0, open_from=0.0, closed=[], version=3)
-    with pytest.raises(ValueError, match="version 3, this Undertow reads 2: update detect before the workers"):
+    newer = Partial(source=0, position=1, previous=0, open_from=0.0, closed=[], version=4)
+    with pytest.raises(ValueError, match="version 4, this Undertow reads 3: update detect before the workers"):
         decode(msgspec.msgpack.encode(newer))
