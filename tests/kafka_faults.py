@@ -120,10 +120,11 @@ def _asked(true: Callable[[], bool]) -> bool:
 
 
 class Fault(NamedTuple):
-    """A fault: what is done, in an installation with so many processes of a role, on whose broker."""
+    """A fault: what is done, in an installation with so many processes of a role and such settings, on whose broker."""
 
     inflict: Callable[[Play], None]
     roles: Mapping[str, int] = {}  # never changed
+    sections: Mapping[str, Mapping[str, Any]] = {}  # on top of the settings of every play; never changed
     own_broker: bool = False
     deliver: Callable[[list[bytes], random.Random], list[bytes]] = lambda lines, _: lines
 
@@ -229,7 +230,7 @@ def play(name: str, seed: int, folder: Path, servers: str, broker: Broker | None
         stack.callback(server.kill)
         server.start()
         installation = stack.enter_context(
-            Installation(folder, servers, f"f{uuid.uuid4().hex[:8]}", _sections(server, port))
+            Installation(folder, servers, f"f{uuid.uuid4().hex[:8]}", _sections(server, port, fault.sections))
         )
         with Store.open(installation.settings.store, folder):
             pass  # makes the tables
@@ -285,8 +286,10 @@ def _in_order(calls: list[dict[str, Any]]) -> None:
             resolved.add(incident)
 
 
-def _sections(server: ClickHouseServer, port: int) -> dict[str, dict[str, Any]]:
-    return {
+def _sections(
+    server: ClickHouseServer, port: int, changed: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    known: dict[str, dict[str, Any]] = {
         "ingest": {"window_s": 200.0, "allowed_lateness_s": LATENESS_S, "dedup_horizon_s": 120.0},
         "detection": {"dimensions": ["region"], "min_events": 1000, "strict_events": 100, "metrics_off": OFF},
         "budget": {"false_pages_per_week": 20.0},
@@ -296,6 +299,7 @@ def _sections(server: ClickHouseServer, port: int) -> dict[str, dict[str, Any]]:
         "store": {"url": server.url},
         "kafka": {"event_partitions": SOURCES, "series_partitions": SERIES, "session_s": 6.0, "user_key": "secret"},
     }
+    return {section: {**known.get(section, {}), **changed.get(section, {})} for section in {**known, **changed}}
 
 
 def _events(draw: random.Random, count: int) -> list[bytes]:
