@@ -199,6 +199,7 @@ def _twice_and_out_of_order(lines: list[bytes], draw: random.Random) -> list[byt
     return [repeated[turn] for turn in turns]
 
 
+FAUST = {"kafka": {"runner": "faust"}}
 FAULTS = {
     "kill -9 of a worker": Fault(_killed("worker-1"), {"worker": 2}),
     "kill -9 of a detect": Fault(_killed("detect-1"), {"detect": 2}),
@@ -212,6 +213,8 @@ FAULTS = {
     "duplicated and reordered delivery": Fault(lambda _: None, deliver=_twice_and_out_of_order),
     "poison messages": Fault(_poison),
     "a full disk under the broker": Fault(_disk_full, own_broker=True),
+    "kill -9 of a detect under Faust": Fault(_killed("detect-1"), {"detect": 2}, FAUST),
+    "SIGSTOP of a detect under Faust": Fault(_frozen("detect-1"), {"detect": 2}, FAUST),
 }
 ROLES = ("worker", "detect", "pager", "store")
 

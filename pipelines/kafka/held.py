@@ -19,9 +19,9 @@ class Held(NamedTuple):
     machine: Machine
     slot: int
 
-    def kept(self, states: States, partition: Partition, saved: Saved) -> Iterator[Send]:
-        """Return the messages that keep a state, in the slot that the one before does not lie in."""
-        return states.messages(partition.number, self.slot, saved)
+    def kept(self, states: States, number: int, saved: Saved) -> Iterator[Send]:
+        """Return the messages that keep a state of partition `number`: not where the one before lies."""
+        return states.messages(number, self.slot, saved)
 
     def turned(self) -> Held:
         """Return it with the other slot, for the state after this one."""

@@ -163,7 +163,7 @@ class Loop:
             raise KafkaError(f"{self._role.name} saves a state of no partition")
         held = self._held[partition]
         self._producer.flush(FLUSH_S)
-        for one in held.kept(self._states, partition, saved):
+        for one in held.kept(self._states, partition.number, saved):
             self._producer.send(one.topic, one.value, one.key, one.partition, one.headers)
             self._meter.outputs.inc()
         self._held[partition] = held.turned()
@@ -223,8 +223,10 @@ class Loop:
         return not 0.0 <= self._clock() - since < period
 
     def _look_at_the_group(self) -> None:
+        """Without partitions of our own: somebody must get on, or the group is stuck and we with it."""
         committed = self._consumer.committed(self._all)
         places = {one: place.offset if place else 0 for one, place in committed.items()}
         bounds = self._consumer.bounds(self._all)
-        left = (max(end - max(places[one], first), 0) for one, (first, end) in bounds.items())
-        self._progress.look_at_group(self._asked, places, left)
+        behind = sum(max(end - max(places[one], first), 0) for one, (first, end) in bounds.items())
+        waiting = f"no partition is ours and the group is {behind} messages behind" if behind else ""
+        self._progress.look_without(self._asked, tuple(sorted(places.items())), waiting)

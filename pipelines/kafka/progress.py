@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from typing import NamedTuple
 
 from undertow.pipelines.kafka.client import Partition
@@ -61,21 +61,14 @@ class Progress:
         for one, place in places.items():
             self._each[one].look(now, self._limit_s * len(places), place, waiting.get(one, ""))
 
-    def look_at_group(self, now: float, committed: Mapping[Partition, int], left: Iterable[int]) -> None:
-        """Without a partition of our own: somebody of the group must get on, or it is stuck and we with it.
-
-        Parameters
-        ----------
-        committed, left
-            Where the group is in each partition, and how many messages are left there.
+    def look_without(self, now: float, progress: Hashable, waiting: str) -> None:
+        """Without a partition of our own: `waiting` says what keeps the group behind, empty for nothing.
 
         Raises
         ------
         undertow.pipelines.kafka.errors.StalledError
             As for `look`.
         """
-        behind = sum(left)
         self._meter.assigned.set(0)
         self._meter.lag({})
-        waiting = f"no partition is ours and the group is {behind} messages behind" if behind else ""
-        self._whole.look(now, self._limit_s, tuple(sorted(committed.items())), waiting)
+        self._whole.look(now, self._limit_s, progress, waiting)
