@@ -24,6 +24,7 @@ from contextlib import closing, suppress
 from typing import Any
 
 import faust
+import msgspec
 from aiokafka.errors import IllegalStateError
 from aiokafka.errors import KafkaError as LibraryError
 from faust.types import TP
@@ -52,6 +53,15 @@ for _name in ("faust", "mode", "aiokafka"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)  # what ends the process is told in one sentence
 
 
+class _Reading(msgspec.Struct):
+    """How far a partition has been read."""
+
+    next: int  # offset of the message that the machine takes next
+    end: int  # of the log, as the broker said last
+    seen: int = -1  # offset of the last message up to there, also if it was had before
+    looked: int = -1  # that, at the last survey
+
+
 class FaustLoop:
     """One process of a role, as `undertow.pipelines.kafka.loop.Loop` is: the same parameters, the same errors."""
 
@@ -70,9 +80,7 @@ class FaustLoop:
         self._meter = meter or LoopMeter(role.name)
         self._progress = Progress(self._meter, settings.watchdog_s)
         self._held: dict[int, Held] = {}
-        self._next: dict[int, int] = {}  # offset of the message that a machine reads next
-        self._looked: dict[int, int] = {}  # what that was at the last survey
-        self._ends: dict[int, int] = {}
+        self._reading: dict[int, _Reading] = {}
         self._paused: set[TP] = set()
         self._asked = float("-inf")
         self._beside = Beside(role, client)
@@ -143,8 +151,7 @@ class FaustLoop:
             return
         assigned = {tp for tp in self._app.consumer.assignment() if tp.topic == self._role.topic}
         for number in self._held.keys() - {tp.partition for tp in assigned}:
-            for known in (self._held, self._next, self._looked, self._ends):
-                known.pop(number, None)
+            del self._held[number], self._reading[number]
             self._progress.forget(Partition(self._role.topic, number))
         came = sorted(tp for tp in assigned if tp.partition not in self._held)
         if came:
@@ -159,37 +166,45 @@ class FaustLoop:
             bounds = (firsts[tp], ends[tp])
             held = begin(self._role, Partition(*tp), kept.get(tp.partition), bounds, committed=None)
             self._held[tp.partition] = held
-            self._next[tp.partition], self._ends[tp.partition] = held.machine.rewind, ends[tp]
-            await self._seek(tp)
+            self._reading[tp.partition] = _Reading(held.machine.rewind, ends[tp])
+            await self._go_back(tp)
 
-    async def _seek(self, tp: TP) -> None:
-        """Go back, or on, to what a machine reads next."""
+    async def _go_back(self, tp: TP) -> None:
+        """Go back to what is next if Faust is beyond it; never on: Faust commits nothing behind what it left out."""
+        due = self._reading[tp.partition].next
         with suppress(IllegalStateError):  # it is just being taken away
-            await self._app.consumer.seek_wait({tp: self._next[tp.partition]})
+            if (await self._app.consumer.position(tp) or 0) > due:
+                await self._app.consumer.seek_wait({tp: due})
 
     # -- messages -----------------------------------------------------------------------------------------------------
 
-    async def _take(self, events: Sequence[Any]) -> None:
+    async def _take(self, handed_over: Sequence[Any]) -> None:
         came = defaultdict(list)
-        for event in events:
+        for event in handed_over:
             came[event.message.partition].append(event)
         for number, held in list(self._held.items()):
-            fitting = self._fitting(number, came[number])
+            events = self._in_turn(self._reading[number], came[number])
             with self._meter.timed("take"):
-                outputs = held.machine.take([_message(event.message) for event in fitting])
+                outputs = held.machine.take([_message(event.message) for event in events])
             await self._keep(outputs, number)
-            self._meter.messages.inc(len(fitting))
-            for event in fitting:
+            self._meter.messages.inc(len(events))
+            for event in events:
                 event.ack()
 
-    def _fitting(self, number: int, events: Iterable[Any]) -> list[Any]:
-        """Return those of a partition that were had before or are next; behind a gap nothing counts."""
-        fitting = []
+    def _in_turn(self, reading: _Reading, events: Iterable[Any]) -> list[Any]:
+        """Return those that are next; what was had before is given back, and behind a gap nothing counts."""
+        next_ones = []
         for event in events:
-            if event.message.offset <= self._next[number]:
-                fitting.append(event)
-                self._next[number] = max(self._next[number], event.message.offset + 1)
-        return fitting
+            offset = event.message.offset
+            if offset == reading.next:
+                next_ones.append(event)
+                reading.next += 1
+            elif offset < reading.next:
+                event.ack()
+            else:
+                continue
+            reading.seen = offset
+        return next_ones
 
     async def _keep(self, outputs: Sequence[Output], number: int) -> None:
         """Send, and write states; who goes on from one does not send again what came before it."""
@@ -227,7 +242,8 @@ class FaustLoop:
 
     def _view(self) -> View:
         machines = {number: held.machine for number, held in self._held.items()}
-        return View(self._clock(), machines, dict(self._ends), self._asked)
+        ends = {number: reading.end for number, reading in self._reading.items()}
+        return View(self._clock(), machines, ends, self._asked)
 
     async def _survey(self) -> None:
         """Ask now and then where the log ends; see whether we get on, and go back to what does not come."""
@@ -238,22 +254,24 @@ class FaustLoop:
             joining = "" if self._app.tables.actives_ready else "Faust has not joined its group"
             self._progress.look_without(self._asked, (), joining)
             return
-        ours = [TP(self._role.topic, number) for number in self._held]
-        self._ends = {tp.partition: end for tp, end in (await self._app.consumer.highwaters(*ours)).items()}
+        ends = await self._app.consumer.highwaters(*(TP(self._role.topic, number) for number in self._held))
         self._asked = self._clock()
-        self._progress.look(self._asked, {Partition(*tp): self._standing(tp.partition) for tp in ours})
-        for tp in ours:
-            await self._go_back(tp)
+        for tp, end in ends.items():
+            self._reading[tp.partition].end = end
+        self._progress.look(self._asked, {Partition(*tp): self._standing(tp.partition) for tp in ends})
+        for tp in ends:
+            await self._look_for_next(tp)
 
     def _standing(self, number: int) -> Standing:
-        return Standing(self._held[number].machine, self._next[number], self._ends[number])
+        reading = self._reading[number]
+        return Standing(self._held[number].machine, reading.seen, reading.end)
 
-    async def _go_back(self, tp: TP) -> None:
-        """Seek what is next if it is in the log and nothing has come since the last look."""
-        due, before = self._next[tp.partition], self._looked.get(tp.partition)
-        self._looked[tp.partition] = due
-        if due == before and due < self._ends[tp.partition] and not self._held[tp.partition].machine.full:
-            await self._seek(tp)
+    async def _look_for_next(self, tp: TP) -> None:
+        """Go back to what is next if it is in the log and nothing up to there has come since the last look."""
+        reading = self._reading[tp.partition]
+        silent, reading.looked = reading.seen == reading.looked, reading.seen
+        if silent and reading.next < reading.end and not self._held[tp.partition].machine.full:
+            await self._go_back(tp)
 
     def _hold_back(self) -> None:
         """Hold the partitions whose machines are full."""
