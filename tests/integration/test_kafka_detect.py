@@ -159,7 +159,7 @@ def test_the_verdicts_are_those_of_one_process(installation: Installation, runne
     assert judged.verdicts() == expected
 
 
-def test_a_process_under_faust_that_is_asked_to_end_does_so_and_says_nothing(
+def test_a_process_under_faust_that_is_asked_to_end_does_so_and_says_nothing_else(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither Faust's logging nor its handling of signals."""
@@ -171,4 +171,6 @@ def test_a_process_under_faust_that_is_asked_to_end_does_so_and_says_nothing(
         while not some():
             time.sleep(0.1)
         assert installation.stop("detect-1") == 0
-    assert installation.said("detect-1") == ""
+    assert installation.said("detect-1").splitlines() == [
+        f"detect: reading {Names.of(settings.kafka).partials}, from {settings.kafka.servers[0]}"
+    ]
