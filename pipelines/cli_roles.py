@@ -43,7 +43,8 @@ def detect(config: Config = None) -> None:
     from undertow.pipelines.kafka.detecting import Detect
     from undertow.pipelines.kafka.running import run_until_signal
 
-    run_until_signal(load(config), "detect", Detect)
+    settings = load(config)
+    run_until_signal(settings, "detect", Detect, settings.kafka.runner)
 
 
 @roles.command()

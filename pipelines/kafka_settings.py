@@ -14,6 +14,7 @@ class Kafka(Section, frozen=True):
 
     servers: tuple[str, ...] = ()  # with any, commands speak to this installation and not to a watch on this machine
     client: Literal["kafka-python", "confluent-kafka"] = "kafka-python"
+    runner: Literal["plain", "faust"] = "plain"  # of `undertow detect`
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     username: str = ""

@@ -164,6 +164,7 @@ def _away(seconds: float) -> Fault:
     return Fault(lambda midst: midst.server.kill(), lambda midst: midst.server.start(), seconds)
 
 
+FAUST = {"kafka": {"runner": "faust"}}
 FAULTS = {
     "kill -9 of a worker": _killed("worker-1"),
     "kill -9 of a detect": _killed("detect-1"),
@@ -182,6 +183,8 @@ FAULTS = {
     "duplicated and reordered delivery": Fault(deliver=_twice_and_out_of_order),
     "poison messages": Fault(lambda midst: midst.send(POISON)),
     "a full disk under the broker": Fault(_fill, _make_room, own_broker=True),
+    "kill -9 of a detect under Faust": _killed("detect-1")._replace(sections=FAUST),
+    "SIGSTOP of a detect under Faust": _frozen("detect-1")._replace(sections=FAUST),
 }
 
 

@@ -56,6 +56,7 @@ PLAYS: dict[str, Groups] = {
         ),
     ),
     "processes stand still": (("SIGSTOP of a worker", "SIGSTOP of a detect", "ClickHouse away for five seconds"),),
+    "detect under Faust": (("kill -9 of a detect under Faust",), ("SIGSTOP of a detect under Faust",)),
     "the broker fails": (("kill -9 of the broker",), ("a full disk under the broker",)),
 }
 

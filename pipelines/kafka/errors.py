@@ -6,6 +6,7 @@ KafkaError
 ├── CredentialsError         name, password or mechanism
 ├── TopicError               a topic is missing or cannot work
 ├── ClientMissingError       the client library is not installed
+├── RunnerMissingError       the library of the runner is not installed
 ├── MessageTooLargeError     more bytes than the topic takes
 ├── DeliveryError            the broker did not acknowledge; sending again is safe
 ├── LostStateError           what a role must go on from is no longer kept
@@ -22,6 +23,7 @@ __all__ = [
     "KafkaError",
     "LostStateError",
     "MessageTooLargeError",
+    "RunnerMissingError",
     "StalledError",
     "TlsError",
     "TopicError",
@@ -50,6 +52,10 @@ class TopicError(KafkaError):
 
 class ClientMissingError(KafkaError):
     """The chosen client library is not installed."""
+
+
+class RunnerMissingError(KafkaError):
+    """What the chosen runner needs is not installed."""
 
 
 class MessageTooLargeError(KafkaError):

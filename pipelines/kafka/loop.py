@@ -8,18 +8,17 @@ the process; the next one reads again what was not committed, and makes the same
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from typing import NamedTuple
 
+from undertow.pipelines.kafka.beside import Beside
 from undertow.pipelines.kafka.client import Client, Consumer, Message, Partition, Position, Producer
-from undertow.pipelines.kafka.errors import KafkaError, LostStateError
+from undertow.pipelines.kafka.errors import KafkaError
+from undertow.pipelines.kafka.held import Held, begin
 from undertow.pipelines.kafka.loop_meter import LoopMeter
-from undertow.pipelines.kafka.machine import Machine, Output, Place, Role, Saved, View
-from undertow.pipelines.kafka.reading import to_end
-from undertow.pipelines.kafka.states import SLOTS, States
-from undertow.pipelines.kafka.watchdog import Watchdog
+from undertow.pipelines.kafka.machine import Output, Role, Saved, View
+from undertow.pipelines.kafka.progress import Progress, Standing
+from undertow.pipelines.kafka.states import States
 from undertow.pipelines.settings import Kafka
 
 __all__ = ["Loop"]
@@ -29,13 +28,6 @@ BATCH, LEAST = 10_000, 100  # messages of a round; between these as many as are 
 SURVEY_S = 2.0  # between two questions where the log ends
 FLUSH_S = 60.0  # without an acknowledgement the process ends
 MOST_UNACKNOWLEDGED = 33_554_432  # bytes; beyond it all partitions wait
-
-
-class _Held(NamedTuple):
-    """A partition that is ours: its machine, and the slot of its next state."""
-
-    machine: Machine
-    slot: int
 
 
 class Loop:
@@ -67,12 +59,11 @@ class Loop:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._role, self._states, self._clock = role, states, clock
-        self._commit_s, self._watchdog_s = settings.commit_s, settings.watchdog_s
+        self._commit_s = settings.commit_s
         self._meter = meter or LoopMeter(role.name)
         self._all = [Partition(role.topic, number) for number in range(partitions)]
-        self._watchdog = Watchdog()  # of this process, or of the group where it has no partition
-        self._watchdogs: dict[Partition, Watchdog] = defaultdict(Watchdog)
-        self._held: dict[Partition, _Held] = {}
+        self._progress = Progress(self._meter, settings.watchdog_s)
+        self._held: dict[Partition, Held] = {}
         self._read: dict[Partition, int] = {}  # offset of the last message that came
         self._committed: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
@@ -82,11 +73,7 @@ class Loop:
         self._limit = LEAST
         with ExitStack() as opened:
             self._producer: Producer = opened.enter_context(closing(client.producer()))
-            self._beside: Consumer | None = None
-            if role.beside:
-                self._beside = opened.enter_context(closing(client.consumer(role.beside)))
-                for partition, messages in to_end(self._beside):
-                    role.hear(partition.topic, messages)
+            self._beside = opened.enter_context(closing(Beside(role, client)))
             group = f"{settings.prefix}-{role.name}"
             self._consumer: Consumer = opened.enter_context(closing(client.consumer([role.topic], group)))
             self._opened = opened.pop_all()
@@ -105,9 +92,7 @@ class Loop:
         start = time.perf_counter()
         self._let_go(polled.revoked)
         self._begin(polled.assigned)
-        if self._beside is not None:
-            for one, messages in self._beside.poll(0.0, BATCH).messages.items():
-                self._role.hear(one.topic, messages)
+        self._beside.listen()
         self._take(polled.messages)
         self._survey()
         self._send_all(self._role.meanwhile(self._view()))
@@ -126,8 +111,9 @@ class Loop:
 
     def _let_go(self, revoked: Iterable[Partition]) -> None:
         for partition in revoked:
-            for known in (self._held, self._read, self._committed, self._ends, self._watchdogs):
+            for known in (self._held, self._read, self._committed, self._ends):
                 known.pop(partition, None)
+            self._progress.forget(partition)
             self._paused.discard(partition)
 
     def _begin(self, assigned: Sequence[Partition]) -> None:
@@ -137,14 +123,13 @@ class Loop:
         saved = self._states.read([partition.number for partition in assigned])
         bounds, committed = self._consumer.bounds(assigned), self._consumer.committed(assigned)
         for partition in assigned:
-            kept, told = saved.get(partition.number), committed[partition]
-            first, end = bounds[partition]
-            content = kept.saved.content if kept else None
-            machine = self._role.machine(Place(partition.number, content, first, told.offset if told else None))
-            _check(partition, machine.rewind, first, end)
-            self._held[partition] = _Held(machine, (kept.slot + 1) % SLOTS if kept else 0)
-            self._ends[partition] = end
-            self._consumer.seek(partition, machine.rewind)
+            told = committed[partition]
+            held = begin(
+                self._role, partition, saved.get(partition.number), bounds[partition], told.offset if told else None
+            )
+            self._held[partition] = held
+            self._ends[partition] = bounds[partition][1]
+            self._consumer.seek(partition, held.machine.rewind)
 
     # -- messages -----------------------------------------------------------------------------------------------------
 
@@ -178,10 +163,10 @@ class Loop:
             raise KafkaError(f"{self._role.name} saves a state of no partition")
         held = self._held[partition]
         self._producer.flush(FLUSH_S)
-        for one in self._states.messages(partition.number, held.slot, saved):
+        for one in held.kept(self._states, partition.number, saved):
             self._producer.send(one.topic, one.value, one.key, one.partition, one.headers)
             self._meter.outputs.inc()
-        self._held[partition] = held._replace(slot=(held.slot + 1) % SLOTS)
+        self._held[partition] = held.turned()
 
     # -- making it durable --------------------------------------------------------------------------------------------
 
@@ -226,11 +211,10 @@ class Loop:
         if self._held:
             self._ends = {partition: end for partition, (_, end) in self._consumer.bounds(list(self._held)).items()}
         self._asked = self._clock()
-        behind = {one: max(self._ends[one] - held.machine.position, 0) for one, held in self._held.items()}
-        self._meter.assigned.set(len(self._held))
-        self._meter.lag({partition.number: messages for partition, messages in behind.items()})
         if self._held:
-            self._look_at_ours(behind)
+            read, ends = self._read, self._ends
+            ours = {one: Standing(held.machine, read.get(one), ends[one]) for one, held in self._held.items()}
+            self._progress.look(self._asked, ours)
         else:
             self._look_at_the_group()
 
@@ -238,33 +222,11 @@ class Loop:
         """Return whether so many seconds have passed; a clock that was set back does not stop everything."""
         return not 0.0 <= self._clock() - since < period
 
-    def _look_at_ours(self, behind: Mapping[Partition, int]) -> None:
-        """Something of ours must get on, and each partition in time, since the others may be read before it."""
-        places = {one: (held.machine.position, self._read.get(one)) for one, held in self._held.items()}
-        waiting = {
-            one: f"{one.topic}/{one.number} is {messages} messages behind"
-            for one, messages in behind.items()
-            if messages and not self._held[one].machine.full
-        }
-        self._watchdog.look(self._asked, self._watchdog_s, tuple(places.items()), ", ".join(waiting.values()))
-        for one, place in places.items():
-            limit_s = self._watchdog_s * len(places)
-            self._watchdogs[one].look(self._asked, limit_s, place, waiting.get(one, ""))
-
     def _look_at_the_group(self) -> None:
         """Without partitions of our own: somebody must get on, or the group is stuck and we with it."""
         committed = self._consumer.committed(self._all)
         places = {one: place.offset if place else 0 for one, place in committed.items()}
-        behind = sum(
-            max(end - max(places[one], first), 0) for one, (first, end) in self._consumer.bounds(self._all).items()
-        )
+        bounds = self._consumer.bounds(self._all)
+        behind = sum(max(end - max(places[one], first), 0) for one, (first, end) in bounds.items())
         waiting = f"no partition is ours and the group is {behind} messages behind" if behind else ""
-        self._watchdog.look(self._asked, self._watchdog_s, tuple(sorted(places.items())), waiting)
-
-
-def _check(partition: Partition, rewind: int, first: int, end: int) -> None:
-    if not first <= rewind <= end:
-        raise LostStateError(
-            f"{partition.topic}/{partition.number} keeps offsets from {first} to {end}, and offset {rewind} is needed "
-            "to go on: keep messages longer (retention.ms), or begin anew under another prefix in [kafka]"
-        )
+        self._progress.look_without(self._asked, tuple(sorted(places.items())), waiting)

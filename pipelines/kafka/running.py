@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry, start_http_server
 from undertow.pipelines.garbage import rare_collections
 from undertow.pipelines.kafka.client import Client
 from undertow.pipelines.kafka.clients import client_of
-from undertow.pipelines.kafka.loop import Loop
 from undertow.pipelines.kafka.loop_meter import LoopMeter
 from undertow.pipelines.kafka.machine import Role
+from undertow.pipelines.kafka.runners import runner_of
 from undertow.pipelines.kafka.setup import check_topics
 from undertow.pipelines.kafka.states import States
 from undertow.pipelines.kafka.topics import Names, TopicFacts
@@ -26,15 +26,22 @@ __all__ = ["Build", "run", "run_until_signal"]
 Build = Callable[[Settings, Mapping[str, TopicFacts], Client, LoopMeter], Role]
 
 
-def run_until_signal(settings: Settings, name: str, build: Build) -> None:
+def run_until_signal(settings: Settings, name: str, build: Build, runner: str = "plain") -> None:
     """Run a role until SIGTERM or SIGINT; what `run` says holds."""
     stop = threading.Event()
     with stopped_by_signals(stop.set):
-        run(settings, name, build, stop.is_set)
+        run(settings, name, build, stop.is_set, runner)
 
 
-def run(settings: Settings, name: str, build: Build, stopped: Callable[[], bool]) -> None:
+def run(settings: Settings, name: str, build: Build, stopped: Callable[[], bool], runner: str = "plain") -> None:
     """Run a role until `stopped` says so; then what it has read is durable.
+
+    Parameters
+    ----------
+    name
+        Of the role.
+    runner
+        One of `undertow.pipelines.kafka.runners.RUNNERS`.
 
     Raises
     ------
@@ -43,15 +50,15 @@ def run(settings: Settings, name: str, build: Build, stopped: Callable[[], bool]
     undertow.pipelines.settings.SettingsError
         The metrics cannot be shown at the address of the settings.
     """
-    kafka, names = settings.kafka, Names.of(settings.kafka)
+    kafka, kept, made = settings.kafka, Names.of(settings.kafka).states(name), runner_of(runner)
     topics, client, meter = check_topics(settings), client_of(kafka), LoopMeter(name)
     settings.folder.mkdir(parents=True, exist_ok=True)
-    states = States(client, names.state, topics[names.state].partitions, name, kafka.max_message_bytes)
+    states = States(client, kept, topics[kept].partitions, name, kafka.max_message_bytes)
     with closing(build(settings, topics, client, meter)) as role, _shown(kafka.metrics, meter.registry):
-        loop = Loop(kafka, role, client, topics[role.topic].partitions, states, meter)
+        running = made(kafka, role, client, topics[role.topic].partitions, states, meter)
         sys.stderr.write(f"{name}: reading {role.topic}, from {', '.join(kafka.servers)}\n")
         with rare_collections():
-            loop.run(stopped)
+            running.run(stopped)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ bytes: two writers do not mix. A paused process may write an old state late; the
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
@@ -65,7 +65,8 @@ class States:
     """
 
     def __init__(self, client: Client, topic: str, partitions: int, role: str, largest_bytes: int) -> None:
-        self._client, self._topic, self._partitions, self._role = client, topic, partitions, role
+        self.topic = topic
+        self._client, self._partitions, self._role = client, partitions, role
         self._room = largest_bytes - _ENVELOPE_BYTES
 
     def messages(self, partition: int, slot: int, saved: Saved) -> Iterator[Send]:
@@ -77,7 +78,7 @@ class States:
                 VERSION, saved.position, checksum, number, len(parts), saved.content[start : start + self._room]
             )
             key = key_of(self._role, partition, slot, number)
-            yield Send(self._topic, partition % self._partitions, key, msgspec.msgpack.encode(part))
+            yield Send(self.topic, partition % self._partitions, key, msgspec.msgpack.encode(part))
 
     def read(self, partitions: Collection[int]) -> dict[int, KeptState]:
         """Return the newest whole state of each of these partitions that has one.
@@ -87,12 +88,21 @@ class States:
         KafkaError
             The topic cannot be read to its end, or a state was written by a newer Undertow.
         """
-        wanted = {Partition(self._topic, number % self._partitions) for number in partitions}
+        wanted = {Partition(self.topic, number % self._partitions) for number in partitions}
+        with closing(self._client.consumer([self.topic])) as consumer:
+            return self.among((one for _, messages in to_end(consumer, wanted) for one in messages), partitions)
+
+    def among(self, messages: Iterable[Message], partitions: Collection[int]) -> dict[int, KeptState]:
+        """Return the newest whole state of each of these partitions that has one among messages that were read.
+
+        Raises
+        ------
+        KafkaError
+            A state was written by a newer Undertow.
+        """
         found = _Found(self._role, partitions)
-        with closing(self._client.consumer([self._topic])) as consumer:
-            for _, messages in to_end(consumer, wanted):
-                for message in messages:
-                    found.add(message)
+        for message in messages:
+            found.add(message)
         return {number: state for number in partitions if (state := found.newest(number)) is not None}
 
 

@@ -33,6 +33,7 @@ class Names(NamedTuple):
     verdicts: str
     control: str
     incidents: str
+    series: str
 
     @classmethod
     def of(cls, settings: Kafka) -> Names:
@@ -44,6 +45,16 @@ class Names(NamedTuple):
         'undertow.partials'
         """
         return cls(settings.events, *(f"{settings.prefix}.{name}" for name in cls._fields[1:]))
+
+    def states(self, role: str) -> str:
+        """Return the topic of a role's states; Faust wants those of series in the partitions of their numbers.
+
+        Examples
+        --------
+        >>> Names.of(Kafka()).states("worker"), Names.of(Kafka()).states("detect")
+        ('undertow.state', 'undertow.series')
+        """
+        return self.series if role == "detect" else self.state
 
 
 class TopicFacts(msgspec.Struct, frozen=True):
@@ -111,6 +122,7 @@ def plans(settings: Kafka, ingest: Ingest) -> dict[str, Plan]:
         names.verdicts: plan(1, "verdicts"),
         names.control: plan(1, "decisions of people and of fits", compacted=True),
         names.incidents: plan(1, "incidents and what is still to be told of them", compacted=True),
+        names.series: plan(settings.series_partitions, "how far the judging of each has come", compacted=True),
     }
 
 
