@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -35,7 +36,7 @@ EVENTS, SOURCES, SERIES = 3_000, 2, 2
 START, SPAN_S, WINDOW_S = 1_728_000_000.0, 15_000.0, 60.0
 END = START + 2 * SPAN_S
 PATIENCE_S = 240.0
-SECTIONS = {
+SECTIONS: dict[str, dict[str, Any]] = {
     "ingest": {"window_s": WINDOW_S, "allowed_lateness_s": 30.0, "dedup_horizon_s": 120.0},
     "detection": {"dimensions": ["region"], "min_events": 100, "strict_events": 40},
     "budget": {"false_pages_per_week": 300.0},

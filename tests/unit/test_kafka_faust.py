@@ -76,7 +76,7 @@ class PlayedFaust:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.unacknowledged.append(future)
         if self.acknowledges:
-            asyncio.get_running_loop().call_soon(lambda: future.done() or future.set_result(None))
+            asyncio.get_running_loop().call_soon(future.set_result, None)
         return future
 
 
@@ -258,7 +258,7 @@ def test_each_runner_goes_on_from_the_states_of_the_other(broker: MemoryKafka, c
         run = Run(broker, clock)
         run.round()
         run.round(*run.events(0), *run.events(1))
-        broker.logs = {one: log for one, log in broker.logs.items() if one.topic != SUMS} | {  # type: ignore[assignment]
+        broker.logs = {one: log for one, log in broker.logs.items() if one.topic != SUMS} | {
             one: [] for one in broker.partitions([SUMS])
         }
         _plain(broker, clock).run(_stops(3))
