@@ -2,31 +2,35 @@
 
 A worker counts simulated traffic of many groups once; then each runner judges all of it, in this process, from the same
 partials. Times are CPU seconds of this process with all its threads, unless they are named otherwise. `updates` are
-groups in windows: what a runner that keeps a record of each group would have to write. A start is timed by the clock,
-from nothing until the state of every partition has been read and its first message has been asked for.
+groups in windows: what a runner that keeps a record of each group would have to write. A start is timed by the clock
+until the states of all partitions have been read; a takeover from kill -9 of one of two processes (session six seconds)
+until the other says that it has all partitions, which it does every two seconds, under Faust every second.
 """
 
 import argparse
 import os
 import random
+import socket
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is loaded
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import httpx
 import msgspec
+from installation import Installation, wait_until
 from outside import broker
 
 from undertow.drift.interaction import Interaction
 from undertow.pipelines.kafka import partials
-from undertow.pipelines.kafka.client import Client, Partition
+from undertow.pipelines.kafka.client import Client
 from undertow.pipelines.kafka.clients import client_of
 from undertow.pipelines.kafka.detecting import Detect
 from undertow.pipelines.kafka.loop_meter import LoopMeter
@@ -42,6 +46,7 @@ from undertow.pipelines.wire.native import NativeDecoder
 
 SOURCES, SERIES, GROUPS = 4, 4, 256
 EVENTS_A_WINDOW = 2 * GROUPS
+LAST_CLOSED = "undertow_last_closed_window_seconds"
 FIGURES = (
     "runner",
     "partials",
@@ -51,6 +56,7 @@ FIGURES = (
     "states",
     "their MB",
     "start s",
+    "takeover s",
 )
 START, WINDOW_S = 1_728_000_000.0, 10.0
 
@@ -67,7 +73,8 @@ def main() -> None:
             list(set_up(settings))
             names, client = Names.of(settings.kafka), client_of(settings.kafka)
             send(_lines(windows), client, NativeDecoder(), names.events, SOURCES)
-            _run(settings, "worker", Worker, "plain", _sum(_ends(client, names.events, SOURCES)))
+            counted = _over("undertow_loop_messages_total", {"role": "worker"}, windows * EVENTS_A_WINDOW)
+            _go(settings, "worker", Worker, "plain", counted)
             print(_row(name, settings, client, names), flush=True)  # noqa: T201
 
 
@@ -107,55 +114,73 @@ def _event(draw: random.Random, number: int) -> Interaction:
 
 
 def _row(name: str, settings: Settings, client: Client, names: Names) -> str:
-    left = _sum(_ends(client, names.partials, SERIES))
+    told = [partials.decode(content) for content in _values(client, names.partials)]
+    updates = sum(len(partial.groups) for partial in told)
+    passed = {source: max(one.open_from for one in told if one.source == source) for source in range(SOURCES)}
+    judged = _over(LAST_CLOSED, {}, min(passed.values()))
     busy, wall = time.process_time(), time.perf_counter()
-    _run(settings, "detect", Detect, name, left)
+    _go(settings, "detect", Detect, name, judged)
     busy, wall = time.process_time() - busy, time.perf_counter() - wall
-    updates = sum(_groups(content) for content in _values(client, names.partials))
     states = [*_values(client, names.series)]
-    started = _started(settings, name)
+    began = time.perf_counter()
+    _go(settings, "detect", Detect, name, _over("undertow_loop_assigned", {"role": "detect"}, SERIES))
+    started = time.perf_counter() - began
+    with tempfile.TemporaryDirectory() as folder:
+        taken_over = _taken_over(name, settings, Path(folder))
     figures = (
-        f"{left} | {busy / left * 1e3:.2f} | {updates / busy:,.0f} | {updates / wall:,.0f} | {len(states)} | "
-        f"{sum(map(len, states)) / 1e6:.1f} | {started:.1f}"
+        f"{len(told)} | {busy / len(told) * 1e3:.2f} | {updates / busy:,.0f} | {updates / wall:,.0f} | "
+        f"{len(states)} | {sum(map(len, states)) / 1e6:.1f} | {started:.1f} | {taken_over:.1f}"
     )
     return f"| {name} | {figures} |"
 
 
-def _groups(content: bytes) -> int:
-    return len(partials.decode(content).groups)
+def _taken_over(runner: str, settings: Settings, folder: Path) -> float:
+    """Return the seconds from kill -9 of one of two processes until the other has all partitions."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    kafka: dict[str, Any] = {
+        "series_partitions": SERIES,
+        "event_partitions": SOURCES,
+        "user_key": "secret",
+        "runner": runner,
+    }
+    sections: dict[str, dict[str, Any]] = {
+        "detection": {"dimensions": ["customer"]},
+        "embeddings": {"source": "off"},
+        "kafka": kafka,
+    }
+    with Installation(folder, settings.kafka.servers[0], settings.kafka.prefix, sections) as installation:
+        installation.start("detect", "1")
+        os.environ["UNDERTOW_KAFKA__METRICS"] = f"127.0.0.1:{port}"
+        installation.start("detect", "2")
+        del os.environ["UNDERTOW_KAFKA__METRICS"]
+        wait_until(lambda: _assigned(port) == SERIES / 2, "two processes share the partitions", pause_s=0.05)
+        installation.kill("detect-1")
+        began = time.perf_counter()
+        wait_until(lambda: _assigned(port) == SERIES, "one has them all", pause_s=0.05)
+        return time.perf_counter() - began
 
 
-def _run(settings: Settings, role: str, build: Build, runner: str, messages: int) -> None:
-    """Run until so many messages have been taken."""
-    meter = LoopMeter(role)
-    value, labels = meter.registry.get_sample_value, {"role": role}
-    done: Callable[[], bool] = lambda: (value("undertow_loop_messages_total", labels) or 0) >= messages  # noqa: E731
-    _go(settings, role, build, runner, meter, done)
+def _assigned(port: int) -> float:
+    with suppress(httpx.TransportError):
+        for line in httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines():
+            if line.startswith("undertow_loop_assigned{"):
+                return float(line.split()[-1])
+    return 0.0
 
 
-def _started(settings: Settings, runner: str) -> float:
-    """Return the seconds until all partitions are ours and begun."""
-    meter, began = LoopMeter("detect"), time.perf_counter()
-    value = meter.registry.get_sample_value
-    ours: Callable[[], bool] = lambda: value("undertow_loop_assigned", {"role": "detect"}) == SERIES  # noqa: E731
-    _go(settings, "detect", Detect, runner, meter, ours)
-    return time.perf_counter() - began
+def _over(metric: str, labels: dict[str, str], value: float) -> Callable[[LoopMeter], bool]:
+    """Return a question: has a metric come so far?"""
+    return lambda meter: (meter.registry.get_sample_value(metric, labels) or 0.0) >= value
 
 
-def _go(
-    settings: Settings, role: str, build: Build, runner: str, meter: LoopMeter, stopped: Callable[[], bool]
-) -> None:
-    topics, client, kafka = check_topics(settings), client_of(settings.kafka), settings.kafka
+def _go(settings: Settings, role: str, build: Build, runner: str, enough: Callable[[LoopMeter], bool]) -> None:
+    topics, client, kafka, meter = check_topics(settings), client_of(settings.kafka), settings.kafka, LoopMeter(role)
     kept = Names.of(kafka).states(role)
     states = States(client, kept, topics[kept].partitions, role, kafka.max_message_bytes)
     with closing(build(settings, topics, client, meter)) as made:
-        runner_of(runner)(kafka, made, client, topics[made.topic].partitions, states, meter).run(stopped)
-
-
-def _ends(client: Client, topic: str, partitions: int) -> Mapping[Any, int]:
-    with closing(client.consumer([topic])) as consumer:
-        every = [Partition(topic, number) for number in range(partitions)]
-        return {one: end for one, (_, end) in consumer.bounds(every).items()}
+        running = runner_of(runner)(kafka, made, client, topics[made.topic].partitions, states, meter)
+        running.run(lambda: enough(meter))
 
 
 def _values(client: Client, topic: str) -> list[bytes]:
@@ -168,13 +193,9 @@ def _values(client: Client, topic: str) -> list[bytes]:
             for partition in polled.assigned:
                 consumer.seek(partition, 0)
             if polled.assigned:
-                left = _sum({one: end for one, (_, end) in consumer.bounds(polled.assigned).items()})
+                left = sum(end for _, end in consumer.bounds(polled.assigned).values())
             found += [one.value or b"" for messages in polled.messages.values() for one in messages]
     return found
-
-
-def _sum(ends: Mapping[Any, int]) -> int:
-    return sum(ends.values())
 
 
 if __name__ == "__main__":
