@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -21,7 +22,11 @@ _ORDER = {"changed": 0, "watching": 1, "strict": 2, "learning": 3}
 
 
 def status_of(settings: Settings) -> dict[str, Any]:
-    """Return the status of the running watch, or what its last commit says when none runs."""
+    """Return the status of the running watch, or what its last commit says when none runs; on Kafka of all roles."""
+    if settings.kafka.servers:
+        from undertow.pipelines.kafka import installation_status  # only here is a broker's client needed
+
+        return installation_status.status_of(settings)
     url = port_of(settings)
     if url is not None:
         found: dict[str, Any] = httpx.get(f"{url}/status", timeout=30).raise_for_status().json()
@@ -50,12 +55,11 @@ def status_of(settings: Settings) -> dict[str, Any]:
 def status_text(status: dict[str, Any]) -> str:
     """Return the status as people read it."""
     states = status["states"]
-    where = f"running at {status['running']}" if status["running"] else "not running; this is the last commit"
     lines = [
-        f"watch: {where}",
+        f"watch: {_where(status)}",
         f"budget: {status['false_pages_per_week']:g} false pages a week, notify = {status['notify']}",
         _practice(status["practice"]),
-        f"events: {status['events']:,} counted, {status['late']:,} late, {status['duplicates']:,} repeated",
+        _events(status),
         f"series: {states.get('watching', 0)} can page, {states.get('strict', 0)} can page for large changes, "
         f"{states.get('learning', 0)} learning, {states.get('changed', 0)} changed",
         f"incidents open: {status['open_incidents']}; changes not delivered: {status.get('undelivered', 'unknown')}",
@@ -74,6 +78,20 @@ def status_text(status: dict[str, Any]) -> str:
     if unpriced:
         lines.append(f"unpriced models (their cost is unknown, not 0): {', '.join(sorted(unpriced))}; set [prices]")
     return "\n".join(lines) + "\n" + _series_table(status["series"])
+
+
+def _where(status: dict[str, Any]) -> str:
+    if "installation" in status:
+        closed = status["last_closed_window"]
+        judged = f"judged up to {datetime.fromtimestamp(closed, UTC):%F %T} UTC" if closed else "nothing judged yet"
+        return f"on Kafka, {status['installation']}; {judged}, as of the last states"
+    return f"running at {status['running']}" if status["running"] else "not running; this is the last commit"
+
+
+def _events(status: dict[str, Any]) -> str:
+    if "events" not in status:
+        return "events: the metrics of the workers count them"
+    return f"events: {status['events']:,} counted, {status['late']:,} late, {status['duplicates']:,} repeated"
 
 
 def _practice(practice: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ order, and so are the incidents. A decision holds where it lies: behind the wind
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -113,6 +113,10 @@ class PagerPartition:
     def heard(self) -> dict[int, float]:
         """Return up to which event time each series partition was heard, of those that were."""
         return {n: source.start for n, source in enumerate(self._state.sources) if source.start is not None}
+
+    def practice(self, allowed: float) -> dict[str, Any]:
+        """Return urgent pages and false ones beside so many false pages a week, as plain values."""
+        return self._practice.summary(allowed, self._state.closed or 0.0)
 
     def counts(self) -> dict[str, int]:
         """Return how many incidents were opened, are open, were resolved."""

@@ -18,6 +18,8 @@ from undertow.drift.cards import Card
 from undertow.drift.catalogue import Catalogue
 from undertow.drift.categories import Categories, CategoriesState
 from undertow.drift.claims import Claims
+from undertow.drift.monitor import PinnedSeries, SeriesStatus
+from undertow.drift.pinned import PinStatus
 from undertow.drift.segments import Group
 from undertow.drift.verdict import Verdict
 from undertow.drift.windows import Cells, ClosedWindow, merge
@@ -181,6 +183,14 @@ class SeriesPartition:
     def last_closed(self) -> float:
         """The end of the last window that was judged, seconds since the epoch; −∞ before the first."""
         return float(self._judging.monitor.last_closed)
+
+    def statuses(self) -> Iterator[SeriesStatus]:
+        """Return how far each series is."""
+        return self._judging.monitor.statuses()
+
+    def pins(self) -> Iterator[tuple[PinStatus, list[PinnedSeries]]]:
+        """Return the pins that hold here, each with the series compared with it."""
+        return self._judging.monitor.pins()
 
     def hear(self, said: Claimed) -> None:
         """Take what another partition claims; what depends on it comes with the next `take`."""

@@ -25,6 +25,7 @@ from undertow.pipelines.kafka.deciding import Deciding
 from undertow.pipelines.kafka.decisions import RULING, Ruling, decision_of, ruling_of
 from undertow.pipelines.kafka.detecting import Detect
 from undertow.pipelines.kafka.incident_log import Planned, read
+from undertow.pipelines.kafka.installation_status import status_on
 from undertow.pipelines.kafka.loop import Loop
 from undertow.pipelines.kafka.loop_meter import LoopMeter
 from undertow.pipelines.kafka.paging_role import PagerRole
@@ -37,16 +38,26 @@ from undertow.pipelines.kafka.verdict_messages import decode
 from undertow.pipelines.kafka.worker import Worker
 from undertow.pipelines.processor import Processor
 from undertow.pipelines.settings import Budget, Detection, Embeddings, Ingest, Kafka, Settings
+from undertow.pipelines.status import status_text
 from undertow.pipelines.wire.native import NativeDecoder
 
 START = 1_728_000_000.0
 WINDOW_S = 60.0
 EVENTS = 3_000
 NAMES = Names.of(Kafka())
-TOPICS = {NAMES.events: 3, NAMES.partials: 2, NAMES.rows: 3, NAMES.dead: 3, NAMES.state: 3} | dict.fromkeys(
-    (NAMES.verdicts, NAMES.control, NAMES.incidents), 1
-)
+TOPICS = {
+    NAMES.events: 3,
+    NAMES.partials: 2,
+    NAMES.rows: 3,
+    NAMES.dead: 3,
+    NAMES.state: 3,
+    NAMES.series: 2,
+} | dict.fromkeys((NAMES.verdicts, NAMES.control, NAMES.incidents), 1)
 ROLES: dict[str, Build] = {"worker": Worker, "detect": Detect, "pager": PagerRole}
+
+
+def facts() -> dict[str, TopicFacts]:
+    return {topic: TopicFacts(count, 1, {}) for topic, count in TOPICS.items()}
 
 
 def settings_in(folder: Path) -> Settings:
@@ -113,7 +124,7 @@ class Run:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
         self.kafka, self.told, self._rng = MemoryKafka(TOPICS), Told(), random.Random(seed)
-        self._settings = settings_in(folder)
+        self.settings = settings_in(folder)
         monkeypatch.setattr(paging, "channels", lambda *_: {"told": self.told})
         self._processes = dict(self._started(name) for name in ROLES)
 
@@ -143,10 +154,10 @@ class Run:
 
     def _started(self, name: str) -> tuple[str, tuple[Loop, object]]:
         meter = LoopMeter(name)
-        facts = {topic: TopicFacts(count, 1, {}) for topic, count in TOPICS.items()}
-        role = ROLES[name](self._settings, facts, self.kafka, meter)
-        states = States(self.kafka, NAMES.state, TOPICS[NAMES.state], name, 8_388_608)
-        return name, (Loop(self._settings.kafka, role, self.kafka, TOPICS[role.topic], states, meter), role)
+        role = ROLES[name](self.settings, facts(), self.kafka, meter)
+        topic = NAMES.states(name)
+        states = States(self.kafka, topic, TOPICS[topic], name, 8_388_608)
+        return name, (Loop(self.settings.kafka, role, self.kafka, TOPICS[role.topic], states, meter), role)
 
     def close(self) -> None:
         for _, role in self._processes.values():
@@ -251,6 +262,24 @@ def test_a_page_says_where_it_is_and_what_came_with_it(run: Run) -> None:
     assert page.place == "all of the traffic alike"
     assert [(cause["dimension"], cause["value"]) for cause in page.causes[:1]] == [("model", "m2")]
     assert page.cards
+
+
+def test_the_status_is_that_of_the_last_states(run: Run) -> None:
+    for at in range(0, EVENTS, 250):
+        run.write(stream()[at : at + 250])
+        run.step()
+    finish(run)
+    status = status_on(run.settings, run.kafka, facts())
+    assert {one["service"] for one in status["series"]} == {"bank", "chat"}
+    assert status["states"]["watching"] > 0
+    assert START < status["last_closed_window"] <= END
+    assert status["practice"]["pages"] + status["open_incidents"] > 0
+    assert "on Kafka, " in status_text(status)
+    assert " UTC, as of the last states" in status_text(status)
+
+
+def test_the_status_of_an_installation_that_has_seen_nothing(run: Run) -> None:
+    assert "nothing judged yet" in status_text(status_on(run.settings, run.kafka, facts()))
 
 
 def open_incidents(run: Run) -> list[Incident]:
