@@ -56,6 +56,7 @@ def take_over(installation: Installation, end: Callable[[str], None]) -> float:
 
 
 def _settled(installation: Installation) -> bool:
+    installation.revive()  # whom its watchdog has ended
     last = signs(installation)[-SETTLED:]
     return len(last) == SETTLED and len({sign.holder for sign in last}) == 1
 

@@ -32,6 +32,7 @@ from undertow.pipelines.kafka.pager_port import pager_port
 from undertow.pipelines.kafka.role_meters import PagerMeter
 from undertow.pipelines.kafka.telling import Telling
 from undertow.pipelines.kafka.topics import Names, TopicFacts
+from undertow.pipelines.kafka.watchdog import Watchdog
 from undertow.pipelines.server import ControlError
 from undertow.pipelines.settings import Settings
 
@@ -58,6 +59,8 @@ class PagerRole:
         self._watch: InstallationWatch | None = None
         self._machine: PagerPartition | None = None
         self._forgot_at = time.monotonic()
+        self._heard = 0  # signs of life, of anybody
+        self._alive = Watchdog()  # of all pagers: a group may stand still without a verdict that waits
         self._meter = PagerMeter(meter.registry)
         self._reading = threading.Lock()  # the port's threads look into the book
         self._deciding = Deciding(self._names, client, self.incidents, self._silences)
@@ -123,6 +126,7 @@ class PagerRole:
         for message in messages:
             record = read(message.key, message.value)
             if isinstance(record, Sign):
+                self._heard += 1
                 if self._lease is not None:
                     self._lease.hear(record)
             elif record is not None:
@@ -133,6 +137,7 @@ class PagerRole:
 
     def meanwhile(self, view: View) -> list[Send]:
         """Return signs of life and what was told; begin to tell when we may, stop when the partition is gone."""
+        self._alive.look(view.now, self._settings.kafka.watchdog_s, self._heard, "pagers should give signs of life")
         if self._machine is None or self._machine not in view.machines.values():
             return self._stop_telling()
         self._watchdog.beat()

@@ -17,7 +17,7 @@ def test_another_pager_may_tell_within_ten_seconds_and_not_before_the_first_may_
     tmp_path: Path, kafka_addresses: Addresses, how: str
 ) -> None:
     sections: dict[str, dict[str, Any]] = {
-        "kafka": {"series_partitions": 1, "event_partitions": 1},
+        "kafka": {"series_partitions": 1, "event_partitions": 1, "watchdog_s": 30.0},
         "alerts": {"console": False},
     }
     with Installation(tmp_path, kafka_addresses.plaintext, f"p{uuid.uuid4().hex[:8]}", sections) as installation:

@@ -106,7 +106,7 @@ def test_one_topic_that_was_deleted_is_named(run: Callable[..., str], topics: di
         said = run(role, kafka={**topics, "prefix": "elsewhere"})
         _is_one_sentence(said)
         assert "elsewhere.state does not exist" in said
-        assert "(6 more: `undertow topics --check` tells all)" in said
+        assert "(7 more: `undertow topics --check` tells all)" in said
 
 
 def test_a_store_of_an_older_version_is_refused(

@@ -104,7 +104,7 @@ class Run:
     def __init__(self, broker: MemoryKafka, clock: Clock, role: Sums | None = None, **settings: Any) -> None:
         self.broker, self.clock, self.role = broker, clock, role or Sums()
         states = States(broker, STATE, PARTITIONS, self.role.name, 5_000)
-        kafka = Kafka(max_message_bytes=5_000, **settings)
+        kafka = Kafka(servers=("here:9092",), max_message_bytes=5_000, **settings)
         self.loop = FaustLoop(kafka, self.role, broker, PARTITIONS, states, clock=clock)
         self.faust = PlayedFaust(broker)
         self.loop._app = self.faust  # type: ignore[assignment]
@@ -243,7 +243,14 @@ def test_a_reader_that_gets_on_is_not_sent_anywhere(broker: MemoryKafka, clock: 
 
 
 def _plain(broker: MemoryKafka, clock: Clock) -> Loop:
-    return Loop(Kafka(), Sums(), broker, PARTITIONS, States(broker, STATE, PARTITIONS, "adder", 5_000), clock=clock)
+    return Loop(
+        Kafka(servers=("here:9092",)),
+        Sums(),
+        broker,
+        PARTITIONS,
+        States(broker, STATE, PARTITIONS, "adder", 5_000),
+        clock=clock,
+    )
 
 
 def _stops(rounds: int) -> Callable[[], bool]:
