@@ -60,7 +60,7 @@ class PagerRole:
         self._machine: PagerPartition | None = None
         self._forgot_at = time.monotonic()
         self._heard = 0  # signs of life, of anybody
-        self._alive = Watchdog()  # of all pagers: a group may stand still without a verdict that waits
+        self._alive = Watchdog()  # a group may stand still, and who was replaced not notice, with no verdict that waits
         self._meter = PagerMeter(meter.registry)
         self._reading = threading.Lock()  # the port's threads look into the book
         self._deciding = Deciding(self._names, client, self.incidents, self._silences)
@@ -137,7 +137,9 @@ class PagerRole:
 
     def meanwhile(self, view: View) -> list[Send]:
         """Return signs of life and what was told; begin to tell when we may, stop when the partition is gone."""
-        self._alive.look(view.now, self._settings.kafka.watchdog_s, self._heard, "pagers should give signs of life")
+        replaced = self._lease is not None and not self._lease.holds
+        told = None if replaced else self._heard
+        self._alive.look(view.now, self._settings.kafka.watchdog_s, told, "a pager must have the right to tell")
         if self._machine is None or self._machine not in view.machines.values():
             return self._stop_telling()
         self._watchdog.beat()

@@ -11,7 +11,7 @@ from undertow.pipelines.kafka.client import Message
 from undertow.pipelines.kafka.errors import StalledError
 from undertow.pipelines.kafka.incident_log import Lease, key_of, value_of
 from undertow.pipelines.kafka.loop_meter import LoopMeter
-from undertow.pipelines.kafka.machine import View
+from undertow.pipelines.kafka.machine import Place, View
 from undertow.pipelines.kafka.paging_role import PagerRole
 from undertow.pipelines.kafka.topics import TopicFacts
 from undertow.pipelines.settings import Kafka, Settings
@@ -47,5 +47,17 @@ def test_it_ends_when_nobody_does_for_too_long_to_be_started_again(role: PagerRo
     hear(role, 0)
     role.meanwhile(at(0.0))
     role.meanwhile(at(59.0))
-    with pytest.raises(StalledError, match="no progress for 61 s although pagers should give signs of life"):
+    with pytest.raises(StalledError, match="no progress for 61 s although a pager must have the right to tell"):
         role.meanwhile(at(61.0))
+
+
+def test_one_that_was_replaced_and_keeps_its_partition_ends(role: PagerRole) -> None:
+    machine = role.machine(Place(0, None, 0, None))
+    sent = role.meanwhile(View(0.0, {0: machine}, {}, 0.0))
+    role.hear(NAMES.incidents, [Message(0, sent[0].value, sent[0].key)])
+    hear(role, 0)
+    for serial in range(1, 6):
+        hear(role, serial)
+        role.meanwhile(View(serial * 10.0, {0: machine}, {}, 0.0))
+    with pytest.raises(StalledError):
+        role.meanwhile(View(80.0, {0: machine}, {}, 0.0))
