@@ -138,8 +138,8 @@ class PagerRole:
     def meanwhile(self, view: View) -> list[Send]:
         """Return signs of life and what was told; begin to tell when we may, stop when the partition is gone."""
         replaced = self._lease is not None and not self._lease.holds
-        told = None if replaced else self._heard
-        self._alive.look(view.now, self._settings.kafka.watchdog_s, told, "a pager must have the right to tell")
+        heard = -1 if replaced else self._heard
+        self._alive.look(view.now, self._settings.kafka.watchdog_s, heard, "a pager must have the right to tell")
         if self._machine is None or self._machine not in view.machines.values():
             return self._stop_telling()
         self._watchdog.beat()
