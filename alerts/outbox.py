@@ -290,7 +290,7 @@ class Outbox:
             try:
                 yield self._db
                 self._db.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # an interrupt, too: a transaction left open would refuse the next one
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise

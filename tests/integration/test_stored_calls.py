@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from alert_samples import incident, series, verdict
 from clickhouse_server import served
 from stored import START, insert_calls
 
-from undertow.alerts.incident import Incident, Severity, State
-from undertow.drift.verdict import Estimate, Series, Verdict
+from undertow.alerts.incident import Incident
 from undertow.pipelines import settings
 from undertow.pipelines.clickhouse import Store, ask_server
 from undertow.pipelines.stored_calls import illustrate
@@ -16,36 +16,8 @@ SLICE = {"service": "support", "environment": "prod", "attributes": {"region": "
 
 
 def refusals_rose() -> Incident:
-    verdict = Verdict(
-        id="v",
-        kind="page",
-        series=Series("support", "prod", (("region", "o'eu"),), "refusal_rate"),
-        direction="up",
-        detected_at=CHANGED + 100,
-        changed_at=CHANGED,
-        changed_from=CHANGED - 5,
-        changed_to=CHANGED + 5,
-        before=Estimate(0.0, 0.0, 0.01, 200),
-        after=Estimate(0.9, 0.8, 0.95, 100),
-        events=100,
-        statistic=12.0,
-        threshold=9.0,
-        detector="beta_binomial",
-        reason="refusals rose",
-    )
-    return Incident(
-        id="i",
-        service="support",
-        environment="prod",
-        state=State.OPEN,
-        severity=Severity.ERROR,
-        opened_at=CHANGED + 100,
-        changed_at=CHANGED,
-        changed_from=CHANGED - 5,
-        changed_to=CHANGED + 5,
-        headline="refusals rose",
-        verdicts=[verdict],
-    )
+    where = series(region="o'eu")
+    return incident(verdicts=[verdict(where, at=CHANGED + 100, changed=CHANGED, before=0.0, after=0.9)])
 
 
 def test_a_page_shows_calls_of_its_slice_from_before_and_since(tmp_path: Path) -> None:
