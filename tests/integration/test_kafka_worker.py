@@ -98,18 +98,28 @@ class Told:
         self.told: dict[tuple[Any, ...], bytes] = {}
         self.repeats = 0
         self._finished: set[tuple[int, int]] = set()
+        self._heard: dict[Partition, int] = {}  # the offset of the next message
 
     def listen(self, wait_s: float) -> bool:
         """Take what has come; return whether all partitions have been told to their ends."""
         polled = self.consumer.poll(wait_s, 10_000)
         for partition in polled.assigned:
             self.consumer.seek(partition, 0)
+            self._heard[partition] = 0
         for partition, messages in polled.messages.items():
+            self._heard[partition] = messages[-1].offset + 1
             for message in messages:
                 key, value = self._topics[partition.topic](partition.number, message), message.value or b""
                 self.repeats += key in self.told
                 assert self.told.setdefault(key, value) == value, f"a repeat differs: {key}"
         return len(self._finished) == PARTITIONS * 2
+
+    def hear_out(self) -> None:
+        """Take all that there is, once nobody tells any more: rows come after the last partial, in another topic."""
+        ends = self.consumer.bounds(list(self._heard))
+        complete = _in_time(lambda: all(self._heard[one] >= end for one, (_, end) in ends.items()))
+        while not complete():
+            self.listen(0.1)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Return the rows of a table."""
@@ -145,8 +155,7 @@ def undisturbed(written: Settings) -> Told:
     """What one worker tells that nobody disturbs."""
     with _listening(written) as told:
         _run(written, _in_time(lambda: told.listen(0.0)))
-        while not told.listen(0.1):
-            pass
+        told.hear_out()
     return told
 
 
@@ -217,7 +226,7 @@ def test_two_workers_of_which_one_is_killed_tell_the_same_bytes(
         for process in processes[1:]:
             process.terminate()
         assert [process.wait(60.0) for process in processes[1:]] == [0, 0]
-        told.listen(0.1)
+        told.hear_out()
     assert told.told == undisturbed.told
 
 
