@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 from dataclasses import dataclass
@@ -10,19 +9,13 @@ from pathlib import Path
 
 import httpx
 
-__all__ = ["Replica", "free_port"]
+__all__ = ["Replica"]
 
 NOBODY = """
 route: {receiver: nobody}
 receivers: [{name: nobody}]
 """
-PATIENCE_S = 30
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
+PATIENCE_S = 120
 
 
 @dataclass

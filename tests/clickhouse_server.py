@@ -18,6 +18,7 @@ from typing import Any
 
 import chdb
 import uvicorn
+from free_ports import free_port
 
 from undertow.pipelines.clickhouse_http import WRITE_LIMIT_BYTES, ClickHouseInterface
 from undertow.pipelines.engine import Engine
@@ -32,8 +33,7 @@ class ClickHouseServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from alertmanager_server import free_port
+from free_ports import free_port
 from installation import wait_until
 from kafka_broker import installed
 from outside import give_up, program
@@ -169,10 +170,15 @@ class ByHand:
 
     def _run(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
         with self._log(name) as log:
-            done = subprocess.run(
-                command, env=_with_path(environment), stdout=log, stderr=log, timeout=PATIENCE_S, check=False
+            process = subprocess.Popen(
+                command, env=_with_path(environment), stdout=log, stderr=log, start_new_session=True
             )
-        assert done.returncode == 0, self.said(name)
+            try:
+                code = process.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)  # a shell's children, too
+                raise
+        assert code == 0, self.said(name)
 
     @contextmanager
     def _log(self, name: str) -> Iterator[Any]:

@@ -13,15 +13,23 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
-from undertow.pipelines.kafka.client import Consumer, Message, Partition
+from kafka import KafkaAdminClient
+
+from undertow.pipelines.kafka.client import Message, Partition
 from undertow.pipelines.kafka.clients import client_of
-from undertow.pipelines.kafka.setup import set_up
+from undertow.pipelines.kafka.clients.kafka_python import connection
+from undertow.pipelines.kafka.reading import to_end
+from undertow.pipelines.kafka.setup import check_topics, set_up
+from undertow.pipelines.kafka.topics import Names
 from undertow.pipelines.settings import Settings, load
 
-__all__ = ["Installation", "wait_until"]
+__all__ = ["READS", "Installation", "wait_until"]
+
+READS = {"worker": "events", "detect": "partials", "pager": "verdicts", "store": "rows"}  # the way of an event
 
 PATIENCE_S = 180.0
 _PAUSE_S = 0.1
@@ -77,6 +85,12 @@ class Installation:
             process.kill()
             process.wait()
 
+    def restart(self, member: str) -> None:
+        """Start a process again, as a supervisor would; one that still is there is killed before."""
+        self.kill(member)
+        role, _, name = member.partition("-")
+        self.start(role, name)
+
     def stop(self, member: str) -> int:
         """Ask a process to end and return its exit code."""
         process = self._processes.pop(member)
@@ -99,8 +113,7 @@ class Installation:
         """Start again every process that has ended by itself, as a supervisor would; return their names."""
         ended = [member for member, process in self._processes.items() if process.poll() is not None]
         for member in ended:
-            role, _, name = member.partition("-")
-            self.start(role, name)
+            self.restart(member)
         return ended
 
     def cpu_s(self, member: str) -> float:
@@ -121,7 +134,34 @@ class Installation:
     def read(self, topic: str) -> list[tuple[int, Message]]:
         """Return all messages of a topic with their partitions, each partition in its order."""
         with closing(client_of(self.settings.kafka).consumer([topic])) as consumer:
-            return _read_all(consumer)
+            found = [(partition.number, message) for partition, some in to_end(consumer) for message in some]
+        return sorted(found, key=itemgetter(0))
+
+    def ends(self, role: str) -> dict[Partition, int]:
+        """Return where the topic that a role reads ends now."""
+        topic = getattr(Names.of(self.settings.kafka), READS[role])
+        every = [Partition(topic, number) for number in range(check_topics(self.settings)[topic].partitions)]
+        with closing(client_of(self.settings.kafka).consumer([topic])) as consumer:
+            return {one: end for one, (_, end) in consumer.bounds(every).items()}
+
+    def has_read(self, role: str, ends: Mapping[Partition, int]) -> bool:
+        """Return whether a role has committed what lies before these ends: what it leads to is durable by then."""
+        topics = sorted({partition.topic for partition in ends})
+        with closing(client_of(self.settings.kafka).consumer(topics, self._group(role))) as asking:  # never a member
+            places = asking.committed(list(ends))
+        return all((place.offset if (place := places[one]) else 0) >= end for one, end in ends.items())
+
+    def members(self, role: str) -> set[str]:
+        """Return the processes that share the partitions of a role; none while they are being shared anew."""
+        group = self._group(role)
+        with closing(KafkaAdminClient(**connection(self.settings.kafka))) as admin:
+            found = admin.describe_groups([group])[group]
+        names = {str(member["group_instance_id"]).removeprefix(f"{group}-") for member in found["members"]}
+        return names if found["group_state"] == "Stable" else set()
+
+    def _group(self, role: str) -> str:
+        kafka = self.settings.kafka
+        return f"{kafka.prefix}-{role}" + ("-faust" if (role, kafka.runner) == ("detect", "faust") else "")
 
     def _write(self, sections: Mapping[str, Mapping[str, Any]]) -> None:
         lines: list[str] = []
@@ -130,22 +170,6 @@ class Installation:
             lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
         self.folder.mkdir(parents=True, exist_ok=True)
         self.file.write_text("\n".join(lines) + "\n")
-
-
-def _read_all(consumer: Consumer) -> list[tuple[int, Message]]:
-    partitions: list[Partition] = []
-    while not partitions:
-        partitions = consumer.poll(_PAUSE_S, 1).assigned
-    left = {one: end for one, (first, end) in consumer.bounds(partitions).items() if end > first}
-    for one in partitions:
-        consumer.seek(one, consumer.bounds([one])[one][0])
-    found: list[tuple[int, Message]] = []
-    while left:
-        for partition, messages in consumer.poll(_PAUSE_S, 10_000).messages.items():
-            found += [(partition.number, message) for message in messages]
-            if messages[-1].offset + 1 >= left.get(partition, 0):
-                left.pop(partition, None)
-    return sorted(found, key=lambda one: one[0])
 
 
 def wait_until(

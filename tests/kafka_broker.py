@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
+from free_ports import free_port
 
 __all__ = ["PASSWORD", "USER", "Addresses", "Broker", "installed", "shared"]
 
@@ -105,7 +106,7 @@ class Broker:
         self.folder, self._session_ms = folder, session_ms
         self.disk = folder / "disk"
         self._jars = installed()
-        self._ports = _free_ports(4)
+        self._ports = [free_port() for _ in range(4)]
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         if self._jars:
@@ -272,14 +273,6 @@ def _locked(path: Path, how: int) -> Iterator[None]:
     with path.open("ab") as file:
         fcntl.flock(file, how)
         yield
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def _answers(port: int) -> bool:

@@ -14,12 +14,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import kafka.errors
 from clickhouse_server import ClickHouseServer
 from installation import Installation
 from kafka_broker import Broker
 from kafka_stream import LATENESS_S
 
 from undertow.pipelines.clickhouse import StoreError
+from undertow.pipelines.engine import QueryError
 from undertow.pipelines.kafka.clients import client_of
 from undertow.pipelines.kafka.errors import KafkaError
 from undertow.pipelines.kafka.sending import send
@@ -30,8 +32,7 @@ __all__ = ["FAULTS", "SESSION_S", "SOURCES", "Fault", "Midst", "mounted"]
 SOURCES = 4  # partitions of the events
 SESSION_S = 6.0  # the least that a broker allows
 PATIENCE_S = 240.0
-FROZEN_S = SESSION_S + 2.0
-REBALANCE_S = 2.0
+GUEST = "worker-guest"
 POISON = (b"{broken", b"\xff\xfe\x00", b'{"id": 1}', b"[" * 5000, b'{"id": "x", "time": 9e99, "service": "bank"}')
 
 
@@ -79,7 +80,7 @@ class Midst:
 def _asked(true: Callable[[], bool]) -> bool:
     try:
         return true()
-    except (KafkaError, StoreError):  # whom we ask may be away
+    except (KafkaError, StoreError, QueryError, kafka.errors.KafkaError):  # whom we ask may be away, or just be back
         return False
 
 
@@ -111,22 +112,34 @@ class Fault(NamedTuple):
 
 def _killed(member: str) -> Fault:
     """Die, and be started again by a supervisor."""
-    role, _, name = member.partition("-")
+    role = member.partition("-")[0]
     return Fault(
         lambda midst: midst.installation.kill(member),
-        lambda midst: midst.installation.start(role, name),
+        lambda midst: midst.installation.restart(member),
         roles={role: 2 if role in ("worker", "detect") else 1},
     )
 
 
 def _frozen(member: str) -> Fault:
     """Stand still until others have taken over, then go on as if nothing had been."""
-    return Fault(
-        lambda midst: midst.installation.freeze(member),
-        lambda midst: midst.installation.thaw(member),
-        FROZEN_S,
-        {member.partition("-")[0]: 2},
-    )
+
+    def thaw(midst: Midst) -> None:
+        midst.wait_until(lambda: _others(midst, member), f"others have taken over from {member}")
+        midst.installation.thaw(member)
+
+    return Fault(lambda midst: midst.installation.freeze(member), thaw, roles={member.partition("-")[0]: 2})
+
+
+def _others(midst: Midst, member: str) -> bool:
+    """Return whether a role's partitions are shared by others alone."""
+    sharing = midst.installation.members(member.partition("-")[0])
+    return bool(sharing) and member not in sharing
+
+
+def _guest_leaves(midst: Midst) -> None:
+    """Let a worker that came go again once it has a share of the partitions."""
+    midst.wait_until(lambda: GUEST in midst.installation.members("worker"), "a guest has its share")
+    assert midst.installation.stop(GUEST) == 0, midst.installation.said(GUEST)
 
 
 def _broker_back(midst: Midst) -> None:
@@ -173,11 +186,7 @@ FAULTS = {
     "kill -9 of the broker": Fault(_broker_back, own_broker=True),
     "SIGSTOP of a worker": _frozen("worker-1"),
     "SIGSTOP of a detect": _frozen("detect-1"),
-    "a rebalance in mid-batch": Fault(
-        lambda midst: midst.installation.start("worker", "guest"),
-        lambda midst: midst.installation.stop("worker-guest"),
-        REBALANCE_S,
-    ),
+    "a rebalance in mid-batch": Fault(lambda midst: midst.installation.start("worker", "guest"), _guest_leaves),
     "ClickHouse away for a minute": _away(60.0),
     "ClickHouse away for five seconds": _away(5.0),
     "duplicated and reordered delivery": Fault(deliver=_twice_and_out_of_order),

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,6 +67,8 @@ def _figures(size: str, installation: Installation, expected: list[bytes], count
         pause_s=1.0,
         patience_s=PATIENCE_S + count * SLOWEST_S,
     )
+    for role in ("worker", "detect"):
+        wait_until(partial(installation.has_read, role, installation.ends(role)), f"{size}: {role} has read everything")
     found = verdicts_of(installation)
     same = sum(one == other for one, other in zip(found, expected, strict=False))
     return Figures(size, count, len(found), same if len(found) == len(expected) else 0, time.monotonic() - began)

@@ -44,21 +44,25 @@ def signs(installation: Installation) -> list[Sign]:
 
 
 def take_over(installation: Installation, end: Callable[[str], None]) -> float:
-    """Let `end` end the pager that is active, and return after how many seconds another one may tell."""
-    wait_until(lambda: _settled(installation), "one pager gives signs", pause_s=0.5)
+    """Let `end` end the one of two pagers that is active; return after how many seconds the other one may tell.
+
+    The one that was ended is started again by then, and stands by.
+    """
+    wait_until(lambda: _settled(installation), "one pager gives signs, another stands by", pause_s=0.5)
     active = signs(installation)[-1]
     ended = time.time()
     end(active.member)
     wait_until(lambda: _successor(installation, active) is not None, "another begins", pause_s=0.2)
     successor = _successor(installation, active)
     assert successor is not None
+    installation.restart(active.member)
     return successor.time - ended
 
 
 def _settled(installation: Installation) -> bool:
     installation.revive()  # whom its watchdog has ended
     last = signs(installation)[-SETTLED:]
-    return len(last) == SETTLED and len({sign.holder for sign in last}) == 1
+    return len(last) == SETTLED and len({sign.holder for sign in last}) == 1 and len(installation.members("pager")) == 2
 
 
 def _successor(installation: Installation, active: Sign) -> Sign | None:

@@ -10,7 +10,6 @@ until the other says that it has all partitions, which it does every two seconds
 import argparse
 import os
 import random
-import socket
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import httpx
 import msgspec
+from free_ports import free_port
 from installation import Installation, wait_until
 from outside import broker
 
@@ -136,8 +136,7 @@ def _row(name: str, settings: Settings, client: Client, names: Names) -> str:
 
 def _taken_over(runner: str, settings: Settings, folder: Path) -> float:
     """Return the seconds from kill -9 of one of two processes until the other has all partitions."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     kafka: dict[str, Any] = {
         "series_partitions": SERIES,
         "event_partitions": SOURCES,

@@ -34,22 +34,10 @@ def main() -> None:
         with Installation(Path(folder) / "roles", addresses.plaintext, prefix, sections) as installation:
             for name in ("1", "2"):
                 installation.start("pager", name)
-            took = [_once(installation) for _ in range(times)]
+            took = [take_over(installation, installation.kill) for _ in range(times)]
             apart = reigns_apart(installation)
     print("| takeovers | median | longest | nobody's right before it, at least |\n|---|---|---|---|")  # noqa: T201
     print(f"| {times} | {statistics.median(took):.1f} s | {max(took):.1f} s | {min(apart):.1f} s |")  # noqa: T201
-
-
-def _once(installation: Installation) -> float:
-    killed: list[str] = []
-
-    def kill(member: str) -> None:
-        killed.append(member)
-        installation.kill(member)
-
-    took = take_over(installation, kill)
-    installation.start("pager", killed[0].removeprefix("pager-"))
-    return took
 
 
 if __name__ == "__main__":

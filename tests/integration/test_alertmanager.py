@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 from alert_samples import change
-from alertmanager_server import Replica, free_port
+from alertmanager_server import Replica
+from free_ports import free_port
 
 from undertow.alerts.channels.alertmanager import Alertmanager
 from undertow.alerts.incident import Change, ChangeKind, Severity
@@ -111,7 +112,7 @@ def test_an_alertmanager_that_lost_everything_is_told_again(
 
 def test_an_alert_that_nobody_repeats_ends_by_itself(replicas: list[Replica], tmp_path: Path, clock: Clock) -> None:
     outbox = Outbox(tmp_path / "outbox.sqlite")
-    channel = Alertmanager([replicas[0].url], clock, resolve_timeout_s=1.0)
+    channel = Alertmanager([replicas[0].url], clock, resolve_timeout_s=5.0)
     told(Pager(outbox, {"alertmanager": channel}, clock), recent())
     outbox.close()
     assert len(replicas[0].firing()) == 1

@@ -7,12 +7,14 @@ import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from alertmanager_server import free_port
+from free_ports import free_port
+from installation import wait_until
 from memory_kafka import MemoryKafka
 from outside import program
 from prometheus_client.core import Metric
@@ -111,14 +113,12 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, now: float) -> Iterator
 
 
 def wait_for(client: httpx.Client, log: Path) -> None:
-    until = time.monotonic() + 60
-    while True:
-        try:
-            if client.get("/-/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            assert time.monotonic() < until, log.read_text()
-        time.sleep(0.05)
+    def ready() -> bool:
+        with suppress(httpx.TransportError):
+            return client.get("/-/ready").status_code == 200
+        return False
+
+    wait_until(ready, "Prometheus is ready", log.read_text)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alertmanager_server import Replica, free_port
+from alertmanager_server import Replica
+from free_ports import free_port
 
 PATIENCE_S = 120.0
 EVERY_S = 2.0

@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 from clickhouse_server import served
+from installation import wait_until
+from kafka import KafkaAdminClient
 from kafka_broker import PASSWORD, USER, Addresses
 from outside import give_up
 
 from undertow.pipelines import cli, settings
 from undertow.pipelines.clickhouse import Store
 from undertow.pipelines.kafka.setup import set_up
+from undertow.pipelines.kafka.topics import Names
 
 COMMANDS = {
     "topics": ["topics", "--check"],
@@ -31,7 +34,10 @@ STAYING = ("worker", "detect", "pager", "store")
 SASL = {"security_protocol": "SASL_PLAINTEXT", "username": USER, "password": PASSWORD}
 WRONG: dict[str, tuple[Callable[[Addresses], dict[str, Any]], str]] = {
     "address": (lambda _: {"servers": ["127.0.0.1:1"]}, "no broker answers at 127.0.0.1:1 "),
-    "host": (lambda _: {"servers": ["no.such.host:9"]}, "the host of 'no.such.host:9' in [kafka] servers is not known"),
+    "host": (
+        lambda _: {"servers": ["no.such.host.invalid:9"]},
+        "the host of 'no.such.host.invalid:9' in [kafka] servers is not known",
+    ),
     "credentials": (
         lambda at: {"servers": [at.sasl], **SASL, "password": "wrong"},
         "does not let user 'undertow' in with SCRAM-SHA-512: check username and password in [kafka]",
@@ -102,6 +108,17 @@ def topics(kafka_addresses: Addresses) -> dict[str, Any]:
 
 
 def test_one_topic_that_was_deleted_is_named(run: Callable[..., str], topics: dict[str, Any]) -> None:
+    name = Names.of(settings.Kafka(**topics)).state
+    with closing(KafkaAdminClient(bootstrap_servers=list(topics["servers"]))) as admin:
+        admin.delete_topics([name])
+        wait_until(lambda: name not in {one["name"] for one in admin.describe_topics()}, "the topic is gone")
+    for role in STAYING:
+        said = run(role, kafka=topics)
+        _is_one_sentence(said)
+        assert f"{name} does not exist" in said
+
+
+def test_topics_of_another_prefix_are_not_there(run: Callable[..., str], topics: dict[str, Any]) -> None:
     for role in STAYING:
         said = run(role, kafka={**topics, "prefix": "elsewhere"})
         _is_one_sentence(said)

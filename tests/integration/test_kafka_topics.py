@@ -139,9 +139,9 @@ def _over_tls(addresses: Addresses, **changed: object) -> Kafka:
 WRONG: dict[str, tuple[Callable[[Addresses], Kafka], type[KafkaError], str]] = {
     "port": (lambda _: Kafka(servers=("127.0.0.1:1",)), BrokerUnreachableError, "no broker answers at 127.0.0.1:1 "),
     "host": (
-        lambda _: Kafka(servers=("no.such.host:9",)),
+        lambda _: Kafka(servers=("no.such.host.invalid:9",)),
         BrokerUnreachableError,
-        "host of 'no.such.host:9' .* not known",
+        "host of 'no.such.host.invalid:9' .* not known",
     ),
     "form": (lambda _: Kafka(servers=("localhost",)), BrokerUnreachableError, "'localhost' .* is not host:port"),
     "none": (lambda _: Kafka(servers=()), BrokerUnreachableError, "servers is empty"),
