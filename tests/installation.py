@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from kafka import KafkaAdminClient
+from kafka.errors import KafkaError as ClientError
 
 from undertow.pipelines.kafka.client import Message, Partition
 from undertow.pipelines.kafka.clients import client_of
@@ -154,8 +155,11 @@ class Installation:
     def members(self, role: str) -> set[str]:
         """Return the processes that share the partitions of a role; none while they are being shared anew."""
         group = self._group(role)
-        with closing(KafkaAdminClient(**connection(self.settings.kafka))) as admin:
-            found = admin.describe_groups([group])[group]
+        try:
+            with closing(KafkaAdminClient(**connection(self.settings.kafka))) as admin:
+                found = admin.describe_groups([group])[group]
+        except ClientError:  # nobody looks after the group yet
+            return set()
         names = {str(member["group_instance_id"]).removeprefix(f"{group}-") for member in found["members"]}
         return names if found["group_state"] == "Stable" else set()
 

@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import kafka.errors
 from clickhouse_server import ClickHouseServer
 from installation import Installation
 from kafka_broker import Broker
@@ -32,7 +31,6 @@ __all__ = ["FAULTS", "SESSION_S", "SOURCES", "Fault", "Midst", "mounted"]
 SOURCES = 4  # partitions of the events
 SESSION_S = 6.0  # the least that a broker allows
 PATIENCE_S = 240.0
-GUEST = "worker-guest"
 POISON = (b"{broken", b"\xff\xfe\x00", b'{"id": 1}', b"[" * 5000, b'{"id": "x", "time": 9e99, "service": "bank"}')
 
 
@@ -45,6 +43,7 @@ class Midst:
         self.installation, self.server, self.draw = installation, server, draw
         self._broker = broker
         self.revived: Counter[str] = Counter()
+        self.guests = 0
 
     @property
     def broker(self) -> Broker:
@@ -80,7 +79,7 @@ class Midst:
 def _asked(true: Callable[[], bool]) -> bool:
     try:
         return true()
-    except (KafkaError, StoreError, QueryError, kafka.errors.KafkaError):  # whom we ask may be away, or just be back
+    except (KafkaError, StoreError, QueryError):  # whom we ask may be away, or just be back
         return False
 
 
@@ -136,10 +135,17 @@ def _others(midst: Midst, member: str) -> bool:
     return bool(sharing) and member not in sharing
 
 
+def _guest_comes(midst: Midst) -> None:
+    midst.guests += 1  # each with a name of its own: the group remembers names for a session
+    midst.installation.start("worker", f"guest{midst.guests}")
+
+
 def _guest_leaves(midst: Midst) -> None:
     """Let a worker that came go again once it has a share of the partitions."""
-    midst.wait_until(lambda: GUEST in midst.installation.members("worker"), "a guest has its share")
-    assert midst.installation.stop(GUEST) == 0, midst.installation.said(GUEST)
+    guest = f"worker-guest{midst.guests}"
+    midst.wait_until(lambda: guest in midst.installation.members("worker"), "a guest has its share")
+    code = midst.installation.stop(guest)
+    assert code == 0, f"exit code {code} of {guest}: {midst.installation.said(guest)}"
 
 
 def _broker_back(midst: Midst) -> None:
@@ -186,7 +192,7 @@ FAULTS = {
     "kill -9 of the broker": Fault(_broker_back, own_broker=True),
     "SIGSTOP of a worker": _frozen("worker-1"),
     "SIGSTOP of a detect": _frozen("detect-1"),
-    "a rebalance in mid-batch": Fault(lambda midst: midst.installation.start("worker", "guest"), _guest_leaves),
+    "a rebalance in mid-batch": Fault(_guest_comes, _guest_leaves),
     "ClickHouse away for a minute": _away(60.0),
     "ClickHouse away for five seconds": _away(5.0),
     "duplicated and reordered delivery": Fault(deliver=_twice_and_out_of_order),
