@@ -104,6 +104,10 @@ class Telling:
         """Return how much is waiting, delivered, refused."""
         return self._outbox.counts(time.time())
 
+    def waiting(self) -> set[str]:
+        """Return the ids of what some channel has neither taken nor refused yet."""
+        return self._outbox.waiting()
+
     def close(self) -> None:
         """Stop after the attempts that are under way."""
         self._opened.close()

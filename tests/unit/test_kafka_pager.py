@@ -11,7 +11,7 @@ from alert_samples import T0
 from judged_windows import NAMES, WINDOW, changes, judged, machine, messages, quiet
 
 from undertow.alerts.channel import Delivery, Outcome
-from undertow.alerts.incident import Change, ChangeKind
+from undertow.alerts.incident import Change, ChangeKind, State
 from undertow.pipelines.kafka import verdict_messages
 from undertow.pipelines.kafka.book import Book
 from undertow.pipelines.kafka.errors import LostStateError
@@ -170,15 +170,42 @@ def _wait(true: Callable[[], bool]) -> None:
     assert true()
 
 
+def over(one: Planned) -> Planned:
+    """The same of an incident that is over."""
+    ended = msgspec.structs.replace(one.change.incident, state=State.RESOLVED)
+    return msgspec.structs.replace(one, change=msgspec.structs.replace(one.change, incident=ended))
+
+
+def later(one: Planned, days: float) -> Planned:
+    return msgspec.structs.replace(one, place=Place(one.place.window + days * 86_400.0, 0))
+
+
+def held(*records: Planned | Finished) -> Book:
+    book = Book()
+    for record in records:
+        book.take(record)
+    return book
+
+
 def test_what_is_a_month_older_than_the_latest_is_forgotten_with_what_became_of_it() -> None:
     trigger, resolve = story()
-    book = Book()
-    late = msgspec.structs.replace(resolve, place=Place(resolve.place.window + 31 * 86_400.0, 0))
-    for record in (trigger, late, Finished(trigger.change.id, "noting", "delivered")):
-        book.take(record)
+    late = later(over(resolve), 31.0)
+    told = Finished(trigger.change.id, "noting", "delivered")
     keys = [b"change/" + trigger.change.id.encode(), b"done/" + trigger.change.id.encode() + b"/noting"]
+    assert held(trigger, late, told).forget(0.0, {trigger.change.id}) == []
+    assert held(trigger, later(resolve, 31.0), told).forget(0.0) == []  # still open
+    book = held(trigger, late, told)
     assert book.forget(0.0) == keys
     assert [change.id for change, _ in book.in_order()] == [late.change.id]
+
+
+def test_pages_about_the_installation_make_nobody_forget_what_an_old_log_says() -> None:
+    trigger, resolve = story()
+    year = trigger.place.window + 365 * 86_400.0
+    sick = msgspec.structs.replace(trigger.change.incident, id="sick", about="lag", state=State.RESOLVED)
+    health = Planned(Place(year, 0), msgspec.structs.replace(trigger.change, id="sick.0", incident=sick))
+    assert held(trigger, over(resolve), health).forget(year) == []
+    assert held(trigger, over(resolve), health).forget(year + 31 * 86_400.0) == [b"change/sick.0"]
 
 
 def test_records_come_back_as_they_were_and_others_are_passed_over() -> None:
