@@ -140,6 +140,17 @@ def story() -> list[Planned]:
     return [first, Planned(Place(first.place.window + 60.0, 0), over)]
 
 
+def test_a_judged_window_says_its_version_and_one_of_a_newer_undertow_is_refused() -> None:
+    (message,) = judged(0, 0, "refusal_rate")
+    told = msgspec.msgpack.decode(message)
+    version = verdict_messages.VERSION
+    assert told["version"] == version
+    older = msgspec.msgpack.encode(told | {"version": version - 1})
+    assert verdict_messages.decode(older).verdicts == verdict_messages.decode(message).verdicts
+    with pytest.raises(ValueError, match=f"version {version + 1}, this .* up to {version}: update the pager before"):
+        verdict_messages.decode(msgspec.msgpack.encode(told | {"version": version + 1}))
+
+
 def test_a_change_that_was_written_again_keeps_its_place() -> None:
     trigger, resolve = story()
     book = Book()
