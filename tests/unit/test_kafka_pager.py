@@ -19,7 +19,7 @@ from undertow.pipelines.kafka.incident_log import Finished, Place, Planned, key_
 from undertow.pipelines.kafka.lease import Lease, fenced
 from undertow.pipelines.kafka.machine import Saved
 from undertow.pipelines.kafka.pager_partition import PagerPartition
-from undertow.pipelines.kafka.telling import LoggedOutbox, Telling
+from undertow.pipelines.kafka.telling import LoggedOutbox, Telling, still_to_tell
 from undertow.pipelines.settings import Settings
 
 
@@ -172,6 +172,19 @@ def test_a_successor_tells_what_was_not_told_and_only_that(tmp_path: Path) -> No
     _wait(lambda: channel.told == [resolve.change.id])
     telling.close()
     assert [one.change for one in telling.finished()] == [resolve.change.id]
+
+
+def test_what_is_still_to_be_told_can_be_seen_without_telling_it() -> None:
+    """Of two channels one has the trigger; nobody was told the resolve."""
+    trigger, resolve = story()
+    silent = msgspec.structs.replace(trigger.change, id="quiet", silent=True)
+    told = Finished(trigger.change.id, "a", "delivered"), Finished(trigger.change.id, "c", "refused")
+    book = held(trigger, resolve, *told, Planned(trigger.place, silent))
+    channels = {name: Noting() for name in "abc"}
+    counts = still_to_tell(Settings(), {**channels}, book)
+    assert (counts.pending, counts.delivered, counts.refused) == (4, 1, 1)
+    assert still_to_tell(Settings(), {}, book).pending == 0
+    assert [channel.told for channel in channels.values()] == [[], [], []]
 
 
 def _wait(true: Callable[[], bool]) -> None:
