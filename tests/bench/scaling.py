@@ -2,7 +2,8 @@
 
 Every figure is CPU time of this process, which other work on the machine changes little; a stage counts with its
 fastest round. `costs` takes the simulator's traffic through the code of each role. `series` gives the detect stage
-windows of 100,000 series with ever more events in them, half of all in one slice, until all bins are full.
+windows of 100,000 series with ever more events in them, half of all in one slice, until all bins are full; `role` takes
+such windows through the whole of the role, as partials.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from undertow.pipelines.redaction import LabelPolicy, Redactor
 from undertow.pipelines.settings import Detection, Embeddings, Kafka, Settings
 from undertow.pipelines.wire.native import NativeDecoder
 
-__all__ = ["costs", "rewrite", "series"]
+__all__ = ["costs", "rewrite", "role", "series"]
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "scaling.md"
 LARGEST_BYTES = 8_388_608
@@ -59,6 +60,7 @@ TRAFFIC = (1, 10, 100, 1_000, 10_000)
 ROLE_TRAFFIC = (1, 100)
 LEAST_EVENTS = 100_000  # of a window at 1×: 10,000 events a second
 WARM_WINDOWS, MEASURED_WINDOWS = 2, 4
+LEARNING = Detection()
 MIN_EVENTS = 500  # so that the warm windows are enough to learn from
 Ints = NDArray[np.int64]
 _S = TypeVar("_S")
@@ -76,8 +78,8 @@ class Timed(NamedTuple):
 
 
 def rewrite(events: int, say: Callable[[str], None]) -> None:
-    """Measure both blocks of docs/scaling.md and write them there."""
-    for name, measured in (("stages", costs(events)), ("series", series())):
+    """Measure the blocks of docs/scaling.md and write them there."""
+    for name, measured in (("stages", costs(events)), ("series", series()), ("role", role())):
         say(f"\n{name}:\n\n{measured}")
         DOCUMENT.write_text(replaced(DOCUMENT.read_text(), name, measured))
 
@@ -175,9 +177,9 @@ def _of_cuts(counting: Counting, cuts: Sequence[Cut]) -> Iterator[Timed]:
     yield Timed("partials: decode, merge; detect", "series and windows", series, judging)
 
 
-def _detect(**detection: int) -> SeriesPartition:
+def _detect(detection: Detection = LEARNING) -> SeriesPartition:
     """Return the detect role's machine on one partition."""
-    settings = Settings(kafka=Kafka(series_partitions=1), detection=Detection(**detection))
+    settings = Settings(kafka=Kafka(series_partitions=1), detection=detection)
     return SeriesPartition(settings, Names.of(settings.kafka), 0, 1, 1)
 
 
@@ -223,7 +225,7 @@ def role(groups: int = GROUPS, traffic_times: Sequence[int] = ROLE_TRAFFIC) -> s
     """Return what such a window costs the whole of the role, message by message, as Markdown."""
     catalogue, draw = Catalogue(), np.random.default_rng(1)
     counting = _Named(catalogue, Categories(), Segments((), groups, 1, SegmentsState(_names(groups))))
-    partition, cuts = _detect(min_events=MIN_EVENTS), itertools.count(1)
+    partition, cuts = _detect(Detection(min_events=MIN_EVENTS)), itertools.count(1)
     samples = {times: _window(catalogue, draw, groups, times * LEAST_EVENTS) for times in traffic_times}
     for _ in range(WARM_WINDOWS):
         _taken(partition, samples[traffic_times[-1]], counting, next(cuts))

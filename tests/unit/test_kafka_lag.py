@@ -1,5 +1,7 @@
 """What a role has not committed, of what its topic still keeps."""
 
+from typing import Any
+
 import pytest
 from memory_kafka import MemoryKafka
 
@@ -34,7 +36,7 @@ def test_what_waits_lies_behind_the_committed_place_and_is_kept(places: dict[Par
 
 
 def test_the_status_shows_it() -> None:
-    status = {
+    status: dict[str, Any] = {
         "running": None,
         "installation": "broker:9092",
         "last_closed_window": 0.0,
