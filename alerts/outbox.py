@@ -227,6 +227,11 @@ class Outbox:
             (oldest,) = db.execute(sql.OLDEST, (now,)).fetchone()
         return Counts(**by_status, oldest_age_s=0.0 if oldest is None else max(0.0, now - oldest))
 
+    def waiting(self) -> set[str]:
+        """Return the ids of the changes that some channel has neither taken nor refused yet."""
+        with self._transaction() as db:
+            return {key for (key,) in db.execute("SELECT DISTINCT change_id FROM entries WHERE status = 'pending'")}
+
     def refusals(self, limit: int = 20) -> list[tuple[str, str, str]]:
         """Return (change id, channel, reason) of what was refused or dropped, the latest first."""
         query = (

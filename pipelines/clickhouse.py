@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,10 +26,10 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError,
 from undertow.pipelines import settings
 from undertow.pipelines.arrow import ArrowType, Column, arrow_type, encode, outline
 from undertow.pipelines.engine import Engine, QueryError
-from undertow.pipelines.schema import SchemaError, check, migrate, schema_text
+from undertow.pipelines.schema import SchemaError, check, column_types, migrate, schema_text
 from undertow.pipelines.store_lock import StoreLock
 
-__all__ = ["QueryResult", "Store", "StoreError", "StoreUnreachableError", "ask", "ask_server"]
+__all__ = ["QueryResult", "Store", "StoreError", "StoreUnreachableError", "StoreVersionError", "ask", "ask_server"]
 
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # what it logs it raises, too
 
@@ -52,8 +52,9 @@ _SPREADING: dict[str, Any] = {"distributed_foreground_insert": 1}  # on a cluste
 WRITE_TIMEOUT_S = 60.0  # a server that hangs must not keep a writer from whatever else it has to do
 _PASSWORD_CODES = frozenset({192, 193, 194, 516})
 _FORBIDDEN = 497
-# What is wrong with a block however often it is sent: a column or table that is not there, a value that does not fit.
-_BLOCK_CODES = frozenset({6, 8, 10, 16, 27, 33, 38, 41, 44, 47, 50, 53, 60, 69, 70, 72, 117, 131, 349, 636, 691})
+# What is wrong with a block however often it is sent: a value that does not fit. Not that a table or column is missing
+# there: what the schema knows of is missing in the server, not in the block.
+_BLOCK_CODES = frozenset({6, 27, 33, 38, 41, 44, 50, 53, 69, 70, 72, 117, 131, 349, 636, 691})
 
 
 class StoreError(RuntimeError):
@@ -73,6 +74,10 @@ class StoreUnreachableError(StoreError):
     """The server does not answer: try again later."""
 
 
+class StoreVersionError(StoreError):
+    """The tables are older or newer than this program knows them, or there are none."""
+
+
 class QueryResult(msgspec.Struct, frozen=True):
     """The answer to a query: names of the columns, and the rows."""
 
@@ -87,12 +92,21 @@ class _Parts(NamedTuple):
     lock: StoreLock | None = None
 
 
+class _Shape(NamedTuple):
+    """What the tables must be, and where."""
+
+    place: str
+    schema: str
+    cluster: str
+
+
 class Store:
     """Undertow's tables. `Store.open` opens it; `close`, or leaving it as a context manager, closes it."""
 
-    def __init__(self, parts: _Parts, folder: Path, closing: ExitStack) -> None:
+    def __init__(self, parts: _Parts, shape: _Shape, folder: Path, closing: ExitStack) -> None:
         self._writer, self._reader, self.engine, self._lock = parts  # no engine with a server: ask the server itself
-        self._folder, self._closing = folder, closing
+        self._shape, self._folder, self._closing = shape, folder, closing
+        self._known = column_types(shape.schema)
         self._types: dict[str, dict[str, ArrowType]] = {}
 
     @classmethod
@@ -114,8 +128,10 @@ class Store:
             Another process has the embedded store open.
         StoreUnreachableError
             The server does not answer.
+        StoreVersionError
+            The store was written by a newer Undertow, or is of another version and not to be migrated.
         StoreError
-            The password is wrong, or the store was written by a newer Undertow.
+            The password is wrong.
         """
         place = urlsplit(where.url or "").hostname or "the embedded engine"
         with ExitStack() as opened, _translated(place):
@@ -125,7 +141,22 @@ class Store:
                 migrate(parts.writer, text, where.cluster)
             else:
                 check(parts.writer, text, place)
-            return cls(parts, folder, opened.pop_all())
+            return cls(parts, _Shape(place, text, where.cluster), folder, opened.pop_all())
+
+    def check(self) -> None:
+        """Refuse tables that are no longer as they were when the store was opened: another server may answer now.
+
+        Raises
+        ------
+        StoreVersionError
+            They are of another version, or there are none.
+        StoreUnreachableError
+            The server does not answer.
+        """
+        place, schema, cluster = self._shape
+        with _translated(place):
+            _use_database(self._writer, str(self._writer.database), cluster)
+            check(self._writer, schema, place)
 
     def insert(self, table: str, columns: Mapping[str, Column], token: str) -> int:
         """Insert one block of rows, unless the table has seen `token`; return the number of rows.
@@ -144,7 +175,7 @@ class Store:
         """
         rows = len(next(iter(columns.values()), ()))
         if rows:
-            with _translated():
+            with _translated(self._shape.place):
                 types = self._column_types(table)
             self.insert_block(table, encode(columns, types, table), token)
         return rows
@@ -155,12 +186,13 @@ class Store:
         Raises
         ------
         StoreError
-            `is_for_good` when the block does not fit its table, or there is none.
+            `is_for_good` when a value of the block does not fit its table.
         ValueError
-            It is no Arrow stream.
+            It is no Arrow stream, or the schema has no such table or column.
         """
         columns, rows = outline(content)
-        with _translated():
+        self._must_know(table, columns)
+        with _translated(self._shape.place):
             self._writer.raw_insert(
                 table,
                 column_names=columns,
@@ -204,6 +236,12 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _must_know(self, table: str, columns: Sequence[str]) -> None:
+        if table not in self._known:
+            raise ValueError(f"the schema has no table '{table}'")
+        if unknown := sorted(set(columns) - self._known[table].keys()):
+            raise ValueError(f"table {table} has no column '{unknown[0]}'")
 
     def _column_types(self, table: str) -> dict[str, ArrowType]:
         if table not in self._types:
@@ -288,7 +326,8 @@ def _served(where: settings.Store, opened: ExitStack) -> _Parts:
 
 
 def _use_database(client: Client, name: str, cluster: str = "") -> None:
-    client.command(f"CREATE DATABASE IF NOT EXISTS `{name}`" + (f" ON CLUSTER `{cluster}`" if cluster else ""))
+    clause = f" ON CLUSTER `{cluster}`" if cluster else ""
+    client.command(f"CREATE DATABASE IF NOT EXISTS `{name}`{clause}", use_database=False)
     client.database = name
 
 
@@ -328,7 +367,9 @@ def _translated(place: str = "the server") -> Iterator[None]:
             refusal = f"ClickHouse at {place} does not allow the user this: {_first_line(error)}"
             raise StoreError(refusal, error.code) from None
         raise StoreError(_first_line(error), error.code or 0) from error
-    except (ClickHouseError, SchemaError) as error:
+    except SchemaError as error:
+        raise StoreVersionError(_first_line(error)) from error
+    except ClickHouseError as error:
         raise StoreError(_first_line(error)) from error
 
 

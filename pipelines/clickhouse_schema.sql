@@ -7,7 +7,7 @@
 -- Times are event time, UTC. `stored` is when the row was written and what the TTL counts from, so that the replay of an
 -- old log is kept as long as live traffic. Weeks are partitions: few enough for an insert block that spans months, small enough to expire.
 -- An empty string, an empty map or NULL says that the event did not carry the field.
--- `non_replicated_deduplication_window`: a block whose token was among the last 1,000 is not inserted again.
+-- `non_replicated_deduplication_window`: a block whose token was among the last 10,000 (1,000 before version 5) is not inserted again.
 
 -- version: 1
 

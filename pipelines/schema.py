@@ -14,7 +14,16 @@ from typing import Any, Protocol
 
 from undertow.pipelines.cluster_schema import clustered, on_cluster
 
-__all__ = ["HISTORY_FACTOR", "SchemaError", "check", "column_types", "migrate", "schema_text", "statements"]
+__all__ = [
+    "HISTORY_FACTOR",
+    "SchemaError",
+    "check",
+    "column_types",
+    "last_version",
+    "migrate",
+    "schema_text",
+    "statements",
+]
 
 HISTORY_FACTOR = 12  # verdicts and incidents are small, and are kept so many times as long as events
 _TABLE_TTL = re.compile(r"EXISTS (\w+)\n(?:(?!CREATE).)*?TTL stored \+ toIntervalDay\((\d+)\)", re.DOTALL)
@@ -61,6 +70,17 @@ def statements(schema: str) -> list[str]:
     return [statement for _, found in sorted(_versions(schema).items()) for statement in found]
 
 
+def last_version(schema: str) -> int:
+    r"""Return the version to which the schema brings the tables.
+
+    Examples
+    --------
+    >>> last_version("-- version: 1\nCREATE TABLE a;\n-- version: 2\nCREATE TABLE b;\n")
+    2
+    """
+    return max(_versions(schema))
+
+
 def column_types(schema: str) -> dict[str, dict[str, str]]:
     """Return the ClickHouse type of each column of each table, as the last version of the schema has them.
 
@@ -83,7 +103,7 @@ def check(client: Client, schema: str, place: str) -> None:
     SchemaError
         They are older, newer or missing.
     """
-    present, known = _present_version(client), max(_versions(schema))
+    present, known = _present_version(client), last_version(schema)
     _refuse_newer(present, known)
     if present < known:
         found = f"has schema version {present}" if present else "has no tables of Undertow"
@@ -110,7 +130,7 @@ def migrate(client: Client, schema: str, cluster: str = "") -> None:
     """
     versions = _versions(schema)
     present = _present_version(client)
-    _refuse_newer(present, max(versions))
+    _refuse_newer(present, last_version(schema))
     for version in sorted(number for number in versions if number > present):
         for statement in versions[version]:
             for one in clustered(statement, cluster) if cluster else [statement]:

@@ -64,6 +64,9 @@ def status_text(status: dict[str, Any]) -> str:
         f"{states.get('learning', 0)} learning, {states.get('changed', 0)} changed",
         f"incidents open: {status['open_incidents']}; changes not delivered: {status.get('undelivered', 'unknown')}",
     ]
+    if "lag" in status:
+        behind = ", ".join(f"{role} {messages:,}" for role, messages in status["lag"].items())
+        lines.append(f"messages not committed yet: {behind}")
     if status["pins"]:
         compared = sum(len(pin["series"]) for pin in status["pins"])
         lines.append(

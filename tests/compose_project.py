@@ -34,6 +34,7 @@ STAYING = ("worker", "detect", "pager", "store")
 WANTED = re.findall(r"^(\w+)=$", (ROOT / ".env.example").read_text(), re.MULTILINE)
 PATIENCE_S = 120.0
 _BIN = Path(sys.executable).parent
+_LOOKUP = re.compile(r"dns_sd_configs:.*?names: \[(?P<names>.*?)\].*", re.DOTALL)
 
 
 def parse(parser: Path, environment: Mapping[str, str], *profiles: str) -> subprocess.CompletedProcess[str]:
@@ -62,7 +63,6 @@ class ByHand:
         broker, controller = (f"127.0.0.1:{self._ports[name]}" for name in ("broker", "controller"))
         self._addresses = {"kafka:9092": broker, "kafka:9093": controller, "clickhouse:8123": store}
         self._addresses |= {"://:9092": f"://{broker}", "://:9093": f"://{controller}"}
-        self._addresses |= {f"{role}:9464": self.metrics(role) for role in STAYING}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> ByHand:
@@ -119,11 +119,16 @@ class ByHand:
 
     def prometheus(self) -> None:
         """Start Prometheus with the project's configuration; it looks every second instead of every fifteen."""
-        text = self._moved_text((DEPLOY / "prometheus" / "prometheus.yml").read_text()).replace("15s", "1s")
-        (self.folder / "prometheus.yml").write_text(text)
+        text = (DEPLOY / "prometheus" / "prometheus.yml").read_text().replace("15s", "1s")
+        (self.folder / "prometheus.yml").write_text(_LOOKUP.sub(self._looked_up, text))
         options = [f"--config.file={self.folder}/prometheus.yml", f"--storage.tsdb.path={self.folder}/prometheus"]
         command = [program("prometheus", "prometheus"), *options, f"--web.listen-address={self.metrics('prometheus')}"]
         self._start("prometheus", command, {})
+
+    def _looked_up(self, lookup: re.Match[str]) -> str:
+        """Return what the containers' name server would answer."""
+        targets = ", ".join(self.metrics(service) for service in lookup["names"].split(", "))
+        return f"static_configs:\n      - targets: [{targets}]\n"
 
     def role(self, service: str) -> None:
         """Start a service that is a command of Undertow and stays."""

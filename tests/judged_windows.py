@@ -9,7 +9,7 @@ from undertow.pipelines.kafka.incident_log import Planned, read
 from undertow.pipelines.kafka.machine import Output, Send
 from undertow.pipelines.kafka.pager_partition import PagerPartition
 from undertow.pipelines.kafka.topics import Names
-from undertow.pipelines.kafka.verdict_messages import Judged, encode
+from undertow.pipelines.kafka.verdict_messages import VERSION, Judged, encode
 from undertow.pipelines.settings import Kafka, Settings
 
 __all__ = ["NAMES", "WINDOW", "changes", "judged", "machine", "messages", "quiet"]
@@ -22,7 +22,10 @@ def judged(partition: int, number: int, *metrics: str, previous: int | None = No
     start = T0 + number * WINDOW
     before = None if number == 0 else T0 + (number - 1 if previous is None else previous) * WINDOW
     said = [verdict(series(metric), at=start + WINDOW) for metric in metrics]
-    return list(encode(Judged(partition=partition, start=start, end=start + WINDOW, previous=before, verdicts=said)))
+    window = Judged(
+        version=VERSION, partition=partition, start=start, end=start + WINDOW, previous=before, verdicts=said
+    )
+    return list(encode(window))
 
 
 def machine(saved: bytes | None = None) -> PagerPartition:

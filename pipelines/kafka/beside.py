@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
+
 from undertow.pipelines.kafka.client import Client, Consumer
 from undertow.pipelines.kafka.machine import Role
 from undertow.pipelines.kafka.reading import to_end
@@ -22,10 +24,13 @@ class Beside:
 
     def __init__(self, role: Role, client: Client) -> None:
         self._role = role
-        self._consumer: Consumer | None = client.consumer(role.beside) if role.beside else None
-        if self._consumer is not None:
-            for partition, messages in to_end(self._consumer):
-                role.hear(partition.topic, messages)
+        self._consumer: Consumer | None = None
+        with ExitStack() as opened:
+            if role.beside:
+                self._consumer = opened.enter_context(closing(client.consumer(role.beside)))
+                for partition, messages in to_end(self._consumer):
+                    role.hear(partition.topic, messages)
+            self._opened = opened.pop_all()
 
     def listen(self) -> None:
         """Let the role hear what has come since, without waiting for more."""
@@ -35,5 +40,4 @@ class Beside:
 
     def close(self) -> None:
         """Let go of the connection."""
-        if self._consumer is not None:
-            self._consumer.close()
+        self._opened.close()

@@ -1,8 +1,9 @@
-"""Where blocks of rows end: in ClickHouse, or, when it would never take one, among the dead letters.
+"""Where blocks of rows end: in ClickHouse, or, when its tables would never take one, among the dead letters.
 
 While ClickHouse is away a block waits, and all others behind it: Kafka keeps them. It is asked again after 0.5 s, then
 after ever twice as long, up to half a minute, each time less up to a half by chance, so that many processes do not ask
-in step.
+in step. What answers after that, or refuses a block, must be tables as they are meant to be: an empty server, or an
+older one, is nothing that could refuse a block for good.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from undertow.pipelines.clickhouse import StoreError
-from undertow.pipelines.kafka.blocks import read
+from undertow.pipelines.clickhouse import StoreError, StoreVersionError
+from undertow.pipelines.kafka.blocks import Block, read
 from undertow.pipelines.kafka.client import Message
 
 __all__ = ["BlockSink", "Outcome", "SinkMeter", "Tables"]
@@ -32,6 +33,10 @@ class Tables(Protocol):
 
     def insert_block(self, table: str, content: bytes, token: str) -> int:
         """Insert a block unless its token is known; return the number of its rows."""
+        ...
+
+    def check(self) -> None:
+        """Raise `StoreVersionError` when they are not of this program's version."""
         ...
 
 
@@ -83,20 +88,40 @@ class BlockSink:
         self._since = self._again = clock()
 
     def put(self, message: Message) -> Outcome:
-        """Insert a message's block, unless it is not yet time to ask again."""
+        """Insert a message's block, unless it is not yet time to ask again.
+
+        Raises
+        ------
+        StoreVersionError
+            The tables are gone, or of another version.
+        undertow.pipelines.schema.SchemaError
+            The block was written by a newer Undertow.
+        """
         if self._failures and self._clock() < self._again:
             return Outcome(done=False)
         try:
             block = read(message)
-            rows = self._tables.insert_block(block.table, block.content, block.token)
+            rows = self._insert(block)
         except ValueError as error:
             return self._refuse(str(error))
+        except StoreVersionError:
+            raise
         except StoreError as error:
             return self._refuse(str(error)) if error.is_for_good else self._wait(str(error))
         self._meter.blocks.inc()
         self._meter.rows.inc(rows)
         self._answered()
         return Outcome(done=True)
+
+    def _insert(self, block: Block) -> int:
+        if self._failures:
+            self._tables.check()
+        try:
+            return self._tables.insert_block(block.table, block.content, block.token)
+        except StoreError as error:
+            if error.is_for_good:
+                self._tables.check()
+            raise
 
     def _refuse(self, reason: str) -> Outcome:
         self._meter.refused.inc()

@@ -1,8 +1,8 @@
 """Rows on their way into ClickHouse: one message of `undertow.rows` is one insert block of one table.
 
-The table and the block's token travel in headers, the rows as an Arrow stream typed as the table's columns. A token is
-a function of the log that the rows were made from, and so are the bytes: a block that is sent again is the same block,
-and the store knows it by its token.
+The table, the block's token and the version of the schema travel in headers, the rows as an Arrow stream typed as the
+table's columns. A token is a function of the log that the rows were made from, and so are the bytes: a block that is
+sent again is the same block, and the store knows it by its token.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 
 from undertow.pipelines.arrow import ArrowType, Column, arrow_type, encode
 from undertow.pipelines.kafka.client import Header, Message
-from undertow.pipelines.schema import column_types, schema_text
+from undertow.pipelines.schema import SchemaError, column_types, last_version, schema_text
 
-__all__ = ["TABLE", "TOKEN", "Block", "Blocks", "read"]
+__all__ = ["SCHEMA", "TABLE", "TOKEN", "Block", "Blocks", "read"]
 
-TABLE, TOKEN = "undertow-table", "undertow-token"  # headers
+TABLE, TOKEN, SCHEMA = "undertow-table", "undertow-token", "undertow-schema"  # headers
 _ENVELOPE_BYTES = 4_096  # of a message beside its value: headers, and what the protocol adds
 _TEXT_SHARE = 128  # a row that is too large for a message keeps of each text this part of a message, in characters
 
@@ -34,7 +34,8 @@ class Block(NamedTuple):
     @property
     def headers(self) -> tuple[Header, ...]:
         """What the message says beside its value."""
-        return ((TABLE, self.table.encode()), (TOKEN, self.token.encode()))
+        schema = str(_last_version()).encode()
+        return ((TABLE, self.table.encode()), (TOKEN, self.token.encode()), (SCHEMA, schema))
 
 
 class Blocks:
@@ -102,11 +103,23 @@ def read(message: Message) -> Block:
     ------
     ValueError
         It is none: its value or one of the headers is missing.
+    undertow.pipelines.schema.SchemaError
+        It was written by a newer Undertow, whose tables may be others.
     """
     headers = {name: content.decode("utf-8", "replace") for name, content in message.headers}
     if not message.value or not headers.get(TABLE) or not headers.get(TOKEN):
         raise ValueError(f"it has no value, or no header {TABLE} or {TOKEN}: it is no block of rows")
+    if int(headers.get(SCHEMA, 0)) > _last_version():
+        raise SchemaError(
+            f"a block of rows was written for schema version {headers[SCHEMA]}, this Undertow knows versions up to "
+            f"{_last_version()}: update `undertow store` before the roles that write rows"
+        )
     return Block(headers[TABLE], headers[TOKEN], message.value)
+
+
+@cache
+def _last_version() -> int:
+    return last_version(schema_text(1))
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from undertow.alerts.health import HealthState
 from undertow.alerts.incident import Change, Incident, Version
 from undertow.alerts.outbox import KEEP_S
@@ -53,17 +55,38 @@ class Book:
         latest = {one.change.incident.id: one.change.incident for one in self._placed()}
         return [incident for incident in latest.values() if not incident.state.is_over]
 
-    def forget(self, now: float) -> list[bytes]:
-        """Forget what is more than a month older than the latest change, and silences that have ended.
+    def forget(self, now: float, waiting: Collection[str] = ()) -> list[bytes]:
+        """Forget what is more than a month old, and silences that have ended; nothing that is open or still to be told.
+
+        What comes from the stream is as old as its latest change says, what is wrong with the installation as the wall
+        clock does: a log that is read again may lie years back.
+
+        Parameters
+        ----------
+        now
+            Wall clock.
+        waiting
+            Ids of the changes and announcements that are still to be told.
 
         Returns
         -------
-        The keys of their records; `now` is wall clock.
+        The keys of their records.
         """
-        latest = max((one.place.window for one in self._planned.values()), default=0.0)
+        places = [one.place.window for one in self._planned.values() if not one.change.incident.about]
+        stream = max(places, default=float("-inf"))
+        kept = {one.id for one in self.open()}.union(waiting)
         old: list[Planned | Announced | Silence] = [
-            *(one for one in self._planned.values() if one.place.window < latest - KEEP_S),
-            *(one for one in self._announced.values() if one.version.first_seen < latest - KEEP_S),
+            *(
+                one
+                for one in self._planned.values()
+                if one.place.window < (now if one.change.incident.about else stream) - KEEP_S
+                and kept.isdisjoint((one.change.id, one.change.incident.id))
+            ),
+            *(
+                one
+                for key, one in self._announced.items()
+                if one.version.first_seen < stream - KEEP_S and key not in kept
+            ),
             *(one for one in self._silences.values() if one.ends_at <= now),
         ]
         return [key for one in old for key in self._forget(one)]

@@ -18,9 +18,11 @@ import asyncio
 import logging
 import ssl
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -46,10 +48,10 @@ BATCH = 256  # messages of a round, and as many behind them in Faust's own buffe
 SURVEY_S = 1.0  # between two questions where the log ends; what does not come is gone back to as often
 FLUSH_S = 60.0  # without an acknowledgement the process ends
 REQUEST_S = 20.0  # for one question to the broker
-STOP_S = 20.0  # to leave the group
+STOP_S = 60.0  # to leave the group
 HEARTBEATS = 4  # in the time after which a silent process is taken for dead
 
-for _name in ("faust", "mode", "aiokafka"):
+for _name in ("faust", "mode", "aiokafka", "asyncio"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)  # what ends the process is told in one sentence
 
 
@@ -107,8 +109,16 @@ class FaustLoop:
             while not stopped():
                 await self._round()
                 self._check(starting)
-            await asyncio.wait_for(self._app.stop(), STOP_S)
         except (LibraryError, TimeoutError) as error:
+            raise _ended(error) from error
+        await self._leave()
+
+    async def _leave(self) -> None:
+        try:
+            await asyncio.wait_for(self._app.stop(), STOP_S)
+        except TimeoutError as error:
+            raise KafkaError(f"Faust has not left its group within {STOP_S:g} s; what was read is durable") from error
+        except LibraryError as error:
             raise _ended(error) from error
 
     def _check(self, starting: asyncio.Future[None]) -> None:
@@ -284,8 +294,11 @@ class FaustLoop:
 
 
 def _ended(reason: BaseException) -> KafkaError:
-    said = " ".join(f"{type(reason).__name__} {reason}".split())
-    return KafkaError(f"Faust cannot go on: {said}: ending, to be started again")
+    """Say what broke and in which step, since the words of what Faust and its client raise may be none."""
+    steps = traceback.extract_tb(reason.__traceback__)
+    step = f" in {steps[-1].name} of {Path(steps[-1].filename).name}" if steps else ""
+    said = " ".join(f"{type(reason).__name__}{step}: {reason}".split())
+    return KafkaError(f"Faust cannot go on ({said}): ending, to be started again")
 
 
 def _message(one: Any) -> Message:

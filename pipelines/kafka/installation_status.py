@@ -1,17 +1,25 @@
-"""`undertow status` of an installation, from the newest states that detect and the pager have saved."""
+"""`undertow status` of an installation, from the newest states of detect and the pager, and from the logs."""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from contextlib import closing
 from itertools import chain
 from typing import Any
 
+from undertow.pipelines import paging
+from undertow.pipelines.kafka.book import Book
 from undertow.pipelines.kafka.client import Client
 from undertow.pipelines.kafka.clients import client_of
+from undertow.pipelines.kafka.incident_log import read
+from undertow.pipelines.kafka.lag import committed, lag_of
 from undertow.pipelines.kafka.pager_partition import PagerPartition
+from undertow.pipelines.kafka.reading import to_end
 from undertow.pipelines.kafka.series_partition import SeriesPartition
 from undertow.pipelines.kafka.setup import check_topics
 from undertow.pipelines.kafka.states import States
+from undertow.pipelines.kafka.telling import still_to_tell
 from undertow.pipelines.kafka.topics import Names, TopicFacts
 from undertow.pipelines.pins import status_of_pins
 from undertow.pipelines.settings import Settings
@@ -21,7 +29,7 @@ __all__ = ["status_of", "status_on"]
 
 
 def status_of(settings: Settings) -> dict[str, Any]:
-    """Return the status of the installation on the brokers of the settings.
+    """Return the status of the installation on the brokers of the settings, and how far behind its roles are.
 
     Raises
     ------
@@ -30,11 +38,13 @@ def status_of(settings: Settings) -> dict[str, Any]:
     ValueError
         A state is of another version or configuration.
     """
-    return status_on(settings, client_of(settings.kafka), check_topics(settings))
+    client, topics, names = client_of(settings.kafka), check_topics(settings), Names.of(settings.kafka)
+    lag = lag_of(client, names, topics, committed(settings.kafka))
+    return {**status_on(settings, client, topics), "lag": lag}
 
 
 def status_on(settings: Settings, client: Client, topics: dict[str, TopicFacts]) -> dict[str, Any]:
-    """Return the status; what is not in states (events, deliveries) the metrics of the roles tell."""
+    """Return the status, of the newest states and the log of incidents; events the metrics of the workers count."""
     names, budget = Names.of(settings.kafka), settings.budget
     sources, rows = topics[names.events].partitions, topics[names.rows].partitions
     spread = settings.kafka.series_partitions
@@ -44,6 +54,7 @@ def status_on(settings: Settings, client: Client, topics: dict[str, TopicFacts])
     ]
     paged = _saved(settings, client, topics, "pager", 1).get(0)
     pager = PagerPartition(settings, names, spread, rows, paged)
+    told = still_to_tell(settings, paging.channels(settings, sys.stderr), _book(client, names))
     series = status_of_series(chain.from_iterable(one.statuses() for one in judged))
     closed = max(min((one.last_closed for one in judged), default=0.0), 0.0)  # −∞ where nothing has been judged
     return {
@@ -52,6 +63,8 @@ def status_on(settings: Settings, client: Client, topics: dict[str, TopicFacts])
         "last_closed_window": closed,
         "open_incidents": pager.counts()["open"],
         "false_pages_per_week": budget.false_pages_per_week,
+        "undelivered": told.pending,
+        "refused_deliveries": told.refused,
         "practice": pager.practice(budget.false_pages_per_week),
         "notify": budget.notify,
         "states": dict(Counter(entry["state"] for entry in series)),
@@ -59,6 +72,17 @@ def status_on(settings: Settings, client: Client, topics: dict[str, TopicFacts])
         "pins": status_of_pins(chain.from_iterable(one.pins() for one in judged), closed),
         "seeded": False,
     }
+
+
+def _book(client: Client, names: Names) -> Book:
+    book = Book()
+    with closing(client.consumer([names.incidents])) as consumer:
+        for _, messages in to_end(consumer):
+            for message in messages:
+                record = read(message.key, message.value)
+                if record is not None:
+                    book.take(record)
+    return book
 
 
 def _saved(

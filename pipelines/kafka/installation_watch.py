@@ -18,6 +18,7 @@ from undertow.pipelines.kafka.decisions import Decision
 __all__ = ["InstallationWatch"]
 
 LOOK_S = 5.0  # between two looks
+STILL_S = 60.0  # without a window more; who is only behind, and catching up, does not stand still
 
 
 class InstallationWatch:
@@ -35,16 +36,18 @@ class InstallationWatch:
     >>> now = 1_000.0
     >>> watch = InstallationWatch(HealthSettings(lag_s=600.0), None, clock=lambda: now)
     >>> watch.look({0: 990.0, 1: 300.0}), watch.state.held != {}
-    ([], True)
-    >>> now = 1_060.0
-    >>> [change.incident.headline for change in watch.look({0: 1_050.0, 1: 300.0})]
-    ['series partition 1 of undertow detect stands still, 12 min 30 s behind the others']
+    ([], False)
+    >>> for now in (1_060.0, 1_120.0):
+    ...     told = watch.look({0: now - 10.0, 1: 300.0})
+    >>> [change.incident.headline for change in told]
+    ['series partition 1 of undertow detect stands still, 13 min 30 s behind the others']
     """
 
     def __init__(self, settings: HealthSettings, state: HealthState | None, clock: Callable[[], float]) -> None:
         self._lag_s, self._clock = settings.lag_s, clock
         self._health = Health(settings.pages_per_day, state)
         self._looked_at = float("-inf")
+        self._moved: dict[int, tuple[float, float]] = {}  # how far each series partition was heard, and since when
         self._live = bool(state and state.held)  # an old log that is read again is behind by nature
         self._saved = self._held()
 
@@ -89,13 +92,20 @@ class InstallationWatch:
     def _conditions(self, heard: Mapping[int, float], now: float) -> Iterator[Condition]:
         if not heard:
             return
-        first, last = max(heard.values()), min(heard.values())
-        behind = [number for number, until in sorted(heard.items()) if first - until > self._lag_s]
-        if behind:
-            yield _standstill(behind, first - last)
+        first = max(heard.values())
+        still = [number for number in self._still(heard, now) if first - heard[number] > self._lag_s]
+        if still:
+            yield _standstill(still, first - min(heard[number] for number in still))
         self._live = self._live or now - first <= self._lag_s
         if self._live and now - first > self._lag_s:
             yield _silence(first, now)
+
+    def _still(self, heard: Mapping[int, float], now: float) -> list[int]:
+        """Return the series partitions of which nothing more was heard for a while."""
+        for number, until in heard.items():
+            if self._moved.get(number, (None, now))[0] != until:
+                self._moved[number] = (until, now)
+        return [number for number, (_, since) in sorted(self._moved.items()) if now - since >= STILL_S]
 
 
 def _standstill(behind: Sequence[int], by_s: float) -> Condition:

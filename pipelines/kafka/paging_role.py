@@ -182,11 +182,11 @@ class PagerRole:
 
     def _forgotten(self) -> list[Send]:
         """Delete what is too old to be told, now and then."""
-        if time.monotonic() - self._forgot_at < _FORGET_S:
+        if self._telling is None or time.monotonic() - self._forgot_at < _FORGET_S:
             return []
         self._forgot_at = time.monotonic()
         with self._reading:
-            forgotten = self._book.forget(time.time())
+            forgotten = self._book.forget(time.time(), self._telling.waiting())
         return [Send(self._names.incidents, 0, key, None) for key in forgotten]
 
     def _send(self, record: Record) -> Send:

@@ -68,8 +68,11 @@ class Partial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         Which calls of these services ran on what.
     part, parts
         A large cut comes in several messages.
+    version
+        Of the message, always written. Fields are only ever added, with defaults, so that older messages can be read.
     """
 
+    version: int
     source: int
     position: int
     previous: int
@@ -84,7 +87,6 @@ class Partial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seen: list[Seen] = []
     part: int = 0
     parts: int = 1
-    version: int = VERSION
 
 
 class _Counting(Protocol):
@@ -141,6 +143,7 @@ def encode(cut: Cut, source: int, counting: _Counting, partitions: int) -> list[
         parts = list(_parts(cut.windows, [of == partition for of in homes]))
         for number, pieces in enumerate(parts):
             partial = Partial(
+                version=VERSION,
                 source=source,
                 position=cut.position,
                 previous=cut.previous,
@@ -161,15 +164,16 @@ def decode(content: bytes) -> Partial:
     Raises
     ------
     ValueError
-        It is none, or of a version that this program does not read.
+        It is none, or was written by a newer Undertow.
     """
     try:
         partial = msgspec.msgpack.decode(content, type=Partial)
     except msgspec.DecodeError as error:
         raise ValueError(f"a message of undertow.partials is no partial: {error}") from error
-    if partial.version != VERSION:
+    if partial.version > VERSION:
         raise ValueError(
-            f"a partial has version {partial.version}, this Undertow reads {VERSION}: update detect before the workers"
+            f"a partial has version {partial.version}, this Undertow reads up to {VERSION}: update detect before the "
+            "workers"
         )
     return partial
 

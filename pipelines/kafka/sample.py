@@ -93,17 +93,18 @@ def take(client: Client, topic: str) -> dict[Partition, list[Message]]:
 
 
 def _newest(consumer: Consumer) -> dict[Partition, list[Message]]:
-    ends: dict[Partition, int] = {}
+    ends: dict[Partition, int] = {}  # of those that hold any
     taken: dict[Partition, list[Message]] = {}
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
         polled = consumer.poll(0.2, PER_PARTITION)
         for partition, (first, end) in consumer.bounds(polled.assigned).items() if polled.assigned else ():
-            ends[partition] = end
             taken[partition] = []
+            if first < end:
+                ends[partition] = end
             consumer.seek(partition, max(first, end - PER_PARTITION))
         for partition, messages in polled.messages.items():
             taken[partition] += messages
-        if ends and all(not end or (taken[one] and taken[one][-1].offset >= end - 1) for one, end in ends.items()):
+        if taken and all(taken[one] and taken[one][-1].offset >= end - 1 for one, end in ends.items()):
             break
     return taken

@@ -36,7 +36,7 @@ from undertow.pipelines.kafka.errors import LostStateError
 from undertow.pipelines.kafka.machine import Output, Saved, Send
 from undertow.pipelines.kafka.partials import Partial, decode, unpacked
 from undertow.pipelines.kafka.topics import Names
-from undertow.pipelines.kafka.verdict_messages import Judged, Levels, encode
+from undertow.pipelines.kafka.verdict_messages import VERSION, Judged, Levels, encode
 from undertow.pipelines.redaction import Redactor
 from undertow.pipelines.rows import verdict_columns
 from undertow.pipelines.settings import Settings
@@ -303,6 +303,7 @@ class SeriesPartition:
         self._state.recent = [one for one in self._state.recent if one.until > window.end]
         self._state.recent += [_Recent(verdict, window.end + self._levels_s) for verdict in verdicts]
         judged = Judged(
+            version=VERSION,
             partition=self.number,
             start=window.start,
             end=window.end,

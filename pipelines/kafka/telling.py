@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import ExitStack, closing
 
 from undertow.alerts.channel import Announcement, Channel, announcement
 from undertow.alerts.incident import Change
 from undertow.alerts.outbox import Counts, Entry, Outbox
+from undertow.alerts.pager import Pager
 from undertow.alerts.pager_thread import PagerThread
 from undertow.alerts.silences import Silence
 from undertow.pipelines.kafka.book import Book
@@ -22,7 +23,7 @@ from undertow.pipelines.kafka.lease import Lease, fenced
 from undertow.pipelines.paging import pager
 from undertow.pipelines.settings import Settings
 
-__all__ = ["LoggedOutbox", "Telling"]
+__all__ = ["LoggedOutbox", "Telling", "still_to_tell"]
 
 
 class LoggedOutbox(Outbox):
@@ -46,13 +47,13 @@ class LoggedOutbox(Outbox):
             reported, self._reported = self._reported, []
         return reported
 
-    def recall(self, item: Change | Announcement, finished: Finished, now: float) -> None:
+    def recall(self, item: Change | Announcement, finished: Collection[Finished], now: float) -> None:
         """Take over what became of it, whoever has told it."""
-        self.enqueue(item, [finished.channel], now)
+        self.enqueue(item, [one.channel for one in finished], now)
         with self._transaction() as db:
-            db.execute(
+            db.executemany(
                 "UPDATE entries SET status = ?, detail = ?, finished_at = ? WHERE change_id = ? AND channel = ?",
-                (finished.status, finished.detail, now, item.id, finished.channel),
+                [(one.status, one.detail, now, item.id, one.channel) for one in finished],
             )
 
     def _finish(self, entry: Entry, status: str, detail: str, now: float) -> None:
@@ -69,20 +70,11 @@ class Telling:
             self._outbox = opened.enter_context(closing(LoggedOutbox()))
             behind_fence = {name: fenced(channel, lease) for name, channel in channels.items()}
             paging = pager(settings, self._outbox, behind_fence)
-            for silence in book.silences():
-                paging.silence(silence)
-            for change, finished in book.in_order():
-                if finished:
-                    paging.submit([change])
-                    self._recall(change, finished)
-            for version, finished in book.announced():
-                paging.announce([version])
-                self._recall(announcement(version), finished)
+            _recall(book, paging, self._outbox)
             self._pages = opened.enter_context(PagerThread(paging, time.time))
             self._illustrator = opened.enter_context(closing(Illustrator(answer_of(settings), self._submit)))
-            for change, finished in book.in_order():
-                if not finished:
-                    self._illustrator.put(change)
+            for change in _untold(book):
+                self._illustrator.put(change)
             self._opened = opened.pop_all()
 
     def take(self, record: Record) -> None:
@@ -104,6 +96,10 @@ class Telling:
         """Return how much is waiting, delivered, refused."""
         return self._outbox.counts(time.time())
 
+    def waiting(self) -> set[str]:
+        """Return the ids of what some channel has neither taken nor refused yet."""
+        return self._outbox.waiting()
+
     def close(self) -> None:
         """Stop after the attempts that are under way."""
         self._opened.close()
@@ -111,6 +107,34 @@ class Telling:
     def _submit(self, change: Change) -> None:
         self._pages.submit([change])
 
-    def _recall(self, item: Change | Announcement, finished: Iterable[Finished]) -> None:
-        for one in finished:
-            self._outbox.recall(item, one, time.time())
+
+def still_to_tell(settings: Settings, channels: dict[str, Channel], book: Book) -> Counts:
+    """Return how much of a book waits, and was delivered or refused; nobody is told anything.
+
+    Parameters
+    ----------
+    channels
+        Those of the pager: what waits depends on whom it is for.
+    """
+    with closing(LoggedOutbox()) as outbox:
+        paging = pager(settings, outbox, channels)
+        _recall(book, paging, outbox)
+        paging.submit(_untold(book))
+        return outbox.counts(time.time())
+
+
+def _recall(book: Book, paging: Pager, outbox: LoggedOutbox) -> None:
+    """Take over silences, and what became of what was told at least to some."""
+    for silence in book.silences():
+        paging.silence(silence)
+    for change, finished in book.in_order():
+        if finished:
+            paging.submit([change])
+            outbox.recall(change, finished, time.time())
+    for version, finished in book.announced():
+        paging.announce([version])
+        outbox.recall(announcement(version), finished, time.time())
+
+
+def _untold(book: Book) -> list[Change]:
+    return [change for change, finished in book.in_order() if not finished]

@@ -60,8 +60,11 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         Of new versions, each once.
     part, parts
         Many verdicts come in several messages.
+    version
+        Of the message, always written. Fields are only ever added, with defaults, so that older messages can be read.
     """
 
+    version: int
     partition: int
     start: float
     end: float
@@ -73,7 +76,6 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cards: list[Card] = []
     part: int = 0
     parts: int = 1
-    version: int = VERSION
 
 
 def encode(judged: Judged) -> Iterator[bytes]:
@@ -81,7 +83,7 @@ def encode(judged: Judged) -> Iterator[bytes]:
 
     Examples
     --------
-    >>> judged = Judged(partition=0, start=10.0, end=20.0, previous=None)
+    >>> judged = Judged(version=VERSION, partition=0, start=10.0, end=20.0, previous=None)
     >>> [decode(message) == judged for message in encode(judged)]
     [True]
     """
@@ -98,16 +100,16 @@ def decode(content: bytes) -> Judged:
     Raises
     ------
     ValueError
-        It is none, or of a version that this program does not read.
+        It is none, or was written by a newer Undertow.
     """
     try:
         judged = msgspec.msgpack.decode(content, type=Judged)
     except msgspec.DecodeError as error:
         raise ValueError(f"a message of undertow.verdicts is no judged window: {error}") from error
-    if judged.version != VERSION:
+    if judged.version > VERSION:
         raise ValueError(
-            f"a judged window has version {judged.version}, this Undertow reads {VERSION}: update the pager before "
-            "detect"
+            f"a judged window has version {judged.version}, this Undertow reads up to {VERSION}: update the pager "
+            "before detect"
         )
     return judged
 

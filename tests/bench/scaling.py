@@ -2,12 +2,14 @@
 
 Every figure is CPU time of this process, which other work on the machine changes little; a stage counts with its
 fastest round. `costs` takes the simulator's traffic through the code of each role. `series` gives the detect stage
-windows of 100,000 series with ever more events in them, half of all in one slice, until all bins are full.
+windows of 100,000 series with ever more events in them, half of all in one slice, until all bins are full; `role` takes
+such windows through the whole of the role, as partials.
 """
 
 from __future__ import annotations
 
 import gc
+import itertools
 import math
 import tempfile
 import time
@@ -23,13 +25,14 @@ from bench.signals import traffic
 from undertow.drift.catalogue import SERIES_METRICS, Catalogue
 from undertow.drift.categories import Categories
 from undertow.drift.monitor import Monitor, MonitorConfig
-from undertow.drift.segments import Group
+from undertow.drift.segments import Group, Segments, SegmentsState
 from undertow.drift.statistics.logbins import bin_of
 from undertow.drift.windows import Cells, ClosedWindow
 from undertow.pipelines.clickhouse import Store
 from undertow.pipelines.counting import Counting, horizon_s
 from undertow.pipelines.kafka.blocks import Block, Blocks
 from undertow.pipelines.kafka.client import Message
+from undertow.pipelines.kafka.machine import Send
 from undertow.pipelines.kafka.partials import encode
 from undertow.pipelines.kafka.series_partition import SeriesPartition
 from undertow.pipelines.kafka.source_partition import Block as Counted
@@ -38,10 +41,10 @@ from undertow.pipelines.kafka.topics import Names
 from undertow.pipelines.prices import price_table
 from undertow.pipelines.recorder import Recorder
 from undertow.pipelines.redaction import LabelPolicy, Redactor
-from undertow.pipelines.settings import Embeddings, Kafka, Settings
+from undertow.pipelines.settings import Detection, Embeddings, Kafka, Settings
 from undertow.pipelines.wire.native import NativeDecoder
 
-__all__ = ["costs", "rewrite", "series"]
+__all__ = ["costs", "rewrite", "role", "series"]
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "scaling.md"
 LARGEST_BYTES = 8_388_608
@@ -54,8 +57,10 @@ QUANTITIES = ("latency", "output_length")
 GROUPS = 10_000
 WINDOW_S = 10.0
 TRAFFIC = (1, 10, 100, 1_000, 10_000)
+ROLE_TRAFFIC = (1, 100)
 LEAST_EVENTS = 100_000  # of a window at 1×: 10,000 events a second
 WARM_WINDOWS, MEASURED_WINDOWS = 2, 4
+LEARNING = Detection()
 MIN_EVENTS = 500  # so that the warm windows are enough to learn from
 Ints = NDArray[np.int64]
 _S = TypeVar("_S")
@@ -73,8 +78,8 @@ class Timed(NamedTuple):
 
 
 def rewrite(events: int, say: Callable[[str], None]) -> None:
-    """Measure both blocks of docs/scaling.md and write them there."""
-    for name, measured in (("stages", costs(events)), ("series", series())):
+    """Measure the blocks of docs/scaling.md and write them there."""
+    for name, measured in (("stages", costs(events)), ("series", series()), ("role", role())):
         say(f"\n{name}:\n\n{measured}")
         DOCUMENT.write_text(replaced(DOCUMENT.read_text(), name, measured))
 
@@ -172,10 +177,10 @@ def _of_cuts(counting: Counting, cuts: Sequence[Cut]) -> Iterator[Timed]:
     yield Timed("partials: decode, merge; detect", "series and windows", series, judging)
 
 
-def _detect() -> SeriesPartition:
+def _detect(detection: Detection = LEARNING) -> SeriesPartition:
     """Return the detect role's machine on one partition."""
-    kafka = Kafka(series_partitions=1)
-    return SeriesPartition(Settings(kafka=kafka), Names.of(kafka), 0, 1, 1)
+    settings = Settings(kafka=Kafka(series_partitions=1), detection=detection)
+    return SeriesPartition(settings, Names.of(settings.kafka), 0, 1, 1)
 
 
 def _fastest(prepare: Callable[[], _S], run: Callable[[_S], _T]) -> tuple[float, _T]:
@@ -196,8 +201,7 @@ def _fastest(prepare: Callable[[], _S], run: Callable[[_S], _T]) -> tuple[float,
 def series(groups: int = GROUPS) -> str:
     """Return what a window of 100,000 series costs the monitor at 1, 10 and 100 times the traffic, as Markdown."""
     catalogue, draw = Catalogue(), np.random.default_rng(1)
-    names = [Group(f"s{number // 100}", "", (("operation", str(number % 100)),)) for number in range(groups)]
-    monitor = Monitor(MonitorConfig(min_events=MIN_EVENTS), names, catalogue, Categories())
+    monitor = Monitor(MonitorConfig(min_events=MIN_EVENTS), _names(groups), catalogue, Categories())
     samples = {times: _window(catalogue, draw, groups, times * LEAST_EVENTS) for times in TRAFFIC}
     clock = iter(np.arange(0.0, 1e6, WINDOW_S))
     for _ in range(WARM_WINDOWS):
@@ -215,6 +219,51 @@ def series(groups: int = GROUPS) -> str:
             "| " + " | ".join([*shown, f"{seconds / found * 1e6:.1f}", f"{seconds / events * 1e9:,.0f}"]) + " |"
         )
     return "\n".join([*rows, "", f"{found:,} series, {monitor.pageable():,} of which may page, tails included."])
+
+
+def role(groups: int = GROUPS, traffic_times: Sequence[int] = ROLE_TRAFFIC) -> str:
+    """Return what such a window costs the whole of the role, message by message, as Markdown."""
+    catalogue, draw = Catalogue(), np.random.default_rng(1)
+    counting = _Named(catalogue, Categories(), Segments((), groups, 1, SegmentsState(_names(groups))))
+    partition, cuts = _detect(Detection(min_events=MIN_EVENTS)), itertools.count(1)
+    samples = {times: _window(catalogue, draw, groups, times * LEAST_EVENTS) for times in traffic_times}
+    for _ in range(WARM_WINDOWS):
+        _taken(partition, samples[traffic_times[-1]], counting, next(cuts))
+    rows = ["| traffic | cells | bytes of partials | CPU ms to encode | CPU ms of detect |", "|---|---|---|---|---|"]
+    for times, cells in samples.items():
+        sizes, encoding, taking = zip(
+            *(_taken(partition, cells, counting, next(cuts)) for _ in range(ROUNDS)), strict=True
+        )
+        shown = (f"{times:,}×", f"{len(cells.keys):,}", f"{sizes[0]:,}", f"{min(encoding):,.0f}", f"{min(taking):,.0f}")
+        rows.append("| " + " | ".join(shown) + " |")
+    return "\n".join(rows)
+
+
+class _Named(NamedTuple):
+    """What a worker counts with, as far as its numbers have names."""
+
+    catalogue: Catalogue
+    categories: Categories
+    segments: Segments
+
+
+def _taken(partition: SeriesPartition, cells: Cells, counting: _Named, number: int) -> tuple[int, float, float]:
+    """Return the bytes of a window's partials, and what it costs to write and to judge them, milliseconds of CPU."""
+    window = ClosedWindow(number * WINDOW_S, (number + 1) * WINDOW_S, cells)
+    cut = Cut(number, number - 1 if number > 1 else -1, window.end, [window])
+    began = time.process_time()
+    messages = [content for _, content in encode(cut, 0, counting, 1)]
+    encoded = time.process_time()
+    first = partition.position
+    outputs = partition.take([Message(first + place, content) for place, content in enumerate(messages)])
+    taken = time.process_time()
+    if not any(isinstance(output, Send) and output.topic.endswith("verdicts") for output in outputs):
+        raise RuntimeError("the window was not judged")
+    return sum(map(len, messages)), (encoded - began) * 1e3, (taken - encoded) * 1e3
+
+
+def _names(groups: int) -> list[Group]:
+    return [Group(f"s{number // 100}", "", (("operation", str(number % 100)),)) for number in range(groups)]
 
 
 def _observed(monitor: Monitor, cells: Cells, start: float) -> float:

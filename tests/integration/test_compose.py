@@ -126,6 +126,8 @@ def test_the_configuration_is_one_that_the_code_takes() -> None:
 
 def test_the_demo_sends_a_planted_incident(services: dict[str, Any]) -> None:
     (line,) = services["demo"]["command"]
+    shell = services["demo"]["entrypoint"]
+    assert subprocess.run([*shell, "false | true"], check=False).returncode == 1, "what cannot simulate has succeeded"
     simulate, send = line.split(" | ")
     assert send == "undertow send - -c /data/undertow.toml"
     words = shlex.split(simulate)
@@ -169,7 +171,9 @@ def test_prometheus_takes_its_configuration_and_asks_every_role() -> None:
     )
     assert checked.returncode == 0, checked.stderr
     port = load(DEPLOY / "undertow.toml", {}).kafka.metrics.rpartition(":")[2]
-    assert re.findall(r"(\w+):(\d+)", file.read_text().partition("targets")[2]) == [(r, port) for r in ROLES[1:]]
+    lookup = file.read_text().partition("dns_sd_configs")[2]  # each container of a service, however many there are
+    assert f"names: [{', '.join(STAYING)}]" in lookup
+    assert re.findall(r"port: (\d+)", lookup) == [port]
     assert f"127.0.0.1:{port}/metrics" in (ROOT / "docker-compose.yml").read_text()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -121,6 +122,34 @@ def test_outages_kills_and_repeats_cost_no_row_and_add_none(
     reasons = {letter["undertow-token"]: letter[REASON] for letter in _dead(installation)}
     assert b"is no Arrow stream" in reasons[b"broken"]
     assert b"no_such_table" in reasons[b"unknown"]
+
+
+def test_a_server_that_comes_back_empty_costs_no_row(
+    installation: Installation, server: ClickHouseServer, tmp_path: Path
+) -> None:
+    """Its tables are gone, so it is nothing that could refuse a block: the process ends, and Kafka keeps the rows."""
+    _send(installation, [(0, _windows(0, 0))])
+    installation.start("store", "1", "--migrate")
+    wait_until(lambda: _counted(installation, 0) == ROWS, "the first rows")
+    server.kill()
+    shutil.rmtree(tmp_path / "server")
+    server.start()
+    _send(installation, [(partition, _windows(partition, 1)) for partition in range(PARTITIONS)])
+    assert installation.ended("store-1") == 2
+    assert "at 127.0.0.1 has no tables of Undertow, this Undertow needs version" in installation.said("store-1")
+    installation.start("store", "1", "--migrate")
+    wait_until(lambda: _counted(installation, 1) == PARTITIONS * ROWS, "what Kafka has kept")
+    assert _dead(installation) == []
+
+
+def _counted(installation: Installation, number: int) -> int:
+    """Return how many rows of the blocks of this number are there, -1 where there are no tables."""
+    first = START + 10.0 * number * ROWS
+    between = f"toUnixTimestamp(window_start) BETWEEN {first} AND {first + 10.0 * (ROWS - 1)}"
+    try:
+        return int(_ask(installation, f"SELECT count() FROM windows WHERE {between}").rows[0][0])  # noqa: S608
+    except StoreError:  # the tables are about to be made
+        return -1
 
 
 def test_what_cannot_work_is_said_in_one_sentence(installation: Installation, server: ClickHouseServer) -> None:

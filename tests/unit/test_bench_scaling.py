@@ -27,6 +27,12 @@ def test_a_window_of_the_simulation_holds_every_series_and_no_more_cells_than_bi
     assert int(many.series.max()) // SERIES_METRICS == 19
 
 
+def test_the_whole_role_is_given_windows_that_it_judges() -> None:
+    rows = [line.split(" | ") for line in scaling.role(20, (1, 10)).splitlines()[2:]]
+    assert [row[0] for row in rows] == ["| 1×", "| 10×"]
+    assert all(float(row[-1].strip(" |").replace(",", "")) > 0.0 for row in rows)
+
+
 def test_the_document_has_the_blocks_that_are_measured() -> None:
     text = scaling.DOCUMENT.read_text()
-    assert [name for name in ("stages", "series") if f"<!-- measured: {name} -->" not in text] == []
+    assert [name for name in ("stages", "series", "role") if f"<!-- measured: {name} -->" not in text] == []

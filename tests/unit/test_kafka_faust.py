@@ -5,6 +5,7 @@ tests/integration/test_kafka_detect.py and in the fault runs.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -345,13 +346,40 @@ def test_a_message_that_is_too_large_is_refused_before_faust_can_lose_it(broker:
 
 def test_when_a_part_of_faust_has_ended_one_sentence_says_so(broker: MemoryKafka, clock: Clock) -> None:
     run = Run(broker, clock)
-    run.faust.crash_reason = KafkaTimeoutError("no answer\nfor long")
 
     async def check() -> None:
         run.loop._check(asyncio.get_running_loop().create_future())
 
-    with pytest.raises(
-        KafkaError, match=r"^Faust cannot go on: KafkaTimeoutError .*no answer for long: ending"
-    ) as caught:
-        asyncio.run(check())
-    assert "\n" not in str(caught.value)
+    def find_the_leader(error: Exception) -> None:
+        raise error
+
+    for error, said in (
+        (KafkaTimeoutError("no answer\nfor long"), "KafkaTimeoutError in {}: .*no answer for long"),
+        (ValueError({}), r"ValueError in {}: \{{\}}"),
+    ):
+        with pytest.raises(type(error)) as raised:
+            find_the_leader(error)
+        run.faust.crash_reason = raised.value
+        step = r"find_the_leader of test_kafka_faust\.py"
+        with pytest.raises(KafkaError, match=rf"^Faust cannot go on \({said.format(step)}\): ending") as caught:
+            asyncio.run(check())
+        assert "\n" not in str(caught.value)
+
+
+def test_nothing_of_faust_or_of_what_it_is_made_of_is_logged() -> None:
+    """A member that ends in the midst of something leaves producers unclosed, and asyncio would tell of each."""
+    for name in ("faust", "mode", "aiokafka.producer", "asyncio"):
+        assert not logging.getLogger(name).isEnabledFor(logging.ERROR)
+
+
+def test_who_does_not_get_out_of_the_group_says_so(
+    broker: MemoryKafka, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    run = Run(broker, clock)
+    run.faust.start = run.faust.stop = never  # type: ignore[attr-defined]
+    monkeypatch.setattr("undertow.pipelines.kafka.faust_detect.STOP_S", 0.001)
+    with pytest.raises(KafkaError, match=r"Faust has not left its group within 0\.001 s; what was read is durable"):
+        run.loop.run(lambda: True)

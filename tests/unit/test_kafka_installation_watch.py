@@ -31,10 +31,21 @@ def test_a_partition_that_stands_still_is_told_once_and_over_when_it_goes_on() -
     assert [kind for kind, _ in told(watch, clock, 600.0, behind=False)] == [ChangeKind.RESOLVE]
 
 
+def test_a_partition_that_catches_up_does_not_stand_still() -> None:
+    """After an outage it is an hour behind and judges a minute of events every half minute, until it is there."""
+    clock = Clock()
+    watch = InstallationWatch(Health(lag_s=300.0), None, clock)
+    place = clock.now - 3_600.0
+    while place < clock.now - 60.0:
+        assert watch.look({0: clock.now - 20.0, 1: place}) == []
+        clock.now += 10.0
+        place += 60.0 if clock.now % 30.0 == 0.0 else 0.0
+
+
 def test_a_successor_goes_on_with_the_same_incident() -> None:
     clock = Clock()
     first = InstallationWatch(Health(lag_s=300.0), None, clock)
-    ((_, incident),) = told(first, clock, 100.0, behind=True)
+    ((_, incident),) = told(first, clock, 200.0, behind=True)
     kept = read(key_of(first.state), value_of(first.state))
     successor = InstallationWatch(Health(lag_s=300.0), kept, clock)  # type: ignore[arg-type]
     assert told(successor, clock, 300.0, behind=True) == []
@@ -55,7 +66,7 @@ def test_nothing_judged_is_told_of_an_installation_that_was_live_and_of_no_old_l
 def test_who_calls_it_false_hears_no_more_of_it_and_another_incident_is_not_its_business() -> None:
     clock = Clock()
     watch = InstallationWatch(Health(lag_s=300.0), None, clock)
-    ((_, incident),) = told(watch, clock, 100.0, behind=True)
+    ((_, incident),) = told(watch, clock, 200.0, behind=True)
     assert watch.decide(Decision("1", "false", {"id": "other"}, 0.0)) == []
     (change,) = watch.decide(Decision("2", "false", {"id": incident, "by": "anna"}, 0.0))
     assert (change.kind, change.incident.decided_by) == (ChangeKind.RESOLVE, "anna")

@@ -11,7 +11,7 @@ from alert_samples import T0
 from judged_windows import NAMES, WINDOW, changes, judged, machine, messages, quiet
 
 from undertow.alerts.channel import Delivery, Outcome
-from undertow.alerts.incident import Change, ChangeKind
+from undertow.alerts.incident import Change, ChangeKind, State
 from undertow.pipelines.kafka import verdict_messages
 from undertow.pipelines.kafka.book import Book
 from undertow.pipelines.kafka.errors import LostStateError
@@ -19,7 +19,7 @@ from undertow.pipelines.kafka.incident_log import Finished, Place, Planned, key_
 from undertow.pipelines.kafka.lease import Lease, fenced
 from undertow.pipelines.kafka.machine import Saved
 from undertow.pipelines.kafka.pager_partition import PagerPartition
-from undertow.pipelines.kafka.telling import LoggedOutbox, Telling
+from undertow.pipelines.kafka.telling import LoggedOutbox, Telling, still_to_tell
 from undertow.pipelines.settings import Settings
 
 
@@ -140,6 +140,17 @@ def story() -> list[Planned]:
     return [first, Planned(Place(first.place.window + 60.0, 0), over)]
 
 
+def test_a_judged_window_says_its_version_and_one_of_a_newer_undertow_is_refused() -> None:
+    (message,) = judged(0, 0, "refusal_rate")
+    told = msgspec.msgpack.decode(message)
+    version = verdict_messages.VERSION
+    assert told["version"] == version
+    older = msgspec.msgpack.encode(told | {"version": version - 1})
+    assert verdict_messages.decode(older).verdicts == verdict_messages.decode(message).verdicts
+    with pytest.raises(ValueError, match=f"version {version + 1}, this .* up to {version}: update the pager before"):
+        verdict_messages.decode(msgspec.msgpack.encode(told | {"version": version + 1}))
+
+
 def test_a_change_that_was_written_again_keeps_its_place() -> None:
     trigger, resolve = story()
     book = Book()
@@ -163,6 +174,19 @@ def test_a_successor_tells_what_was_not_told_and_only_that(tmp_path: Path) -> No
     assert [one.change for one in telling.finished()] == [resolve.change.id]
 
 
+def test_what_is_still_to_be_told_can_be_seen_without_telling_it() -> None:
+    """Of two channels one has the trigger; nobody was told the resolve."""
+    trigger, resolve = story()
+    silent = msgspec.structs.replace(trigger.change, id="quiet", silent=True)
+    told = Finished(trigger.change.id, "a", "delivered"), Finished(trigger.change.id, "c", "refused")
+    book = held(trigger, resolve, *told, Planned(trigger.place, silent))
+    channels = {name: Noting() for name in "abc"}
+    counts = still_to_tell(Settings(), {**channels}, book)
+    assert (counts.pending, counts.delivered, counts.refused) == (4, 1, 1)
+    assert still_to_tell(Settings(), {}, book).pending == 0
+    assert [channel.told for channel in channels.values()] == [[], [], []]
+
+
 def _wait(true: Callable[[], bool]) -> None:
     until = time.monotonic() + 20.0
     while not true() and time.monotonic() < until:
@@ -170,15 +194,42 @@ def _wait(true: Callable[[], bool]) -> None:
     assert true()
 
 
+def over(one: Planned) -> Planned:
+    """The same of an incident that is over."""
+    ended = msgspec.structs.replace(one.change.incident, state=State.RESOLVED)
+    return msgspec.structs.replace(one, change=msgspec.structs.replace(one.change, incident=ended))
+
+
+def later(one: Planned, days: float) -> Planned:
+    return msgspec.structs.replace(one, place=Place(one.place.window + days * 86_400.0, 0))
+
+
+def held(*records: Planned | Finished) -> Book:
+    book = Book()
+    for record in records:
+        book.take(record)
+    return book
+
+
 def test_what_is_a_month_older_than_the_latest_is_forgotten_with_what_became_of_it() -> None:
     trigger, resolve = story()
-    book = Book()
-    late = msgspec.structs.replace(resolve, place=Place(resolve.place.window + 31 * 86_400.0, 0))
-    for record in (trigger, late, Finished(trigger.change.id, "noting", "delivered")):
-        book.take(record)
+    late = later(over(resolve), 31.0)
+    told = Finished(trigger.change.id, "noting", "delivered")
     keys = [b"change/" + trigger.change.id.encode(), b"done/" + trigger.change.id.encode() + b"/noting"]
+    assert held(trigger, late, told).forget(0.0, {trigger.change.id}) == []
+    assert held(trigger, later(resolve, 31.0), told).forget(0.0) == []  # still open
+    book = held(trigger, late, told)
     assert book.forget(0.0) == keys
     assert [change.id for change, _ in book.in_order()] == [late.change.id]
+
+
+def test_pages_about_the_installation_make_nobody_forget_what_an_old_log_says() -> None:
+    trigger, resolve = story()
+    year = trigger.place.window + 365 * 86_400.0
+    sick = msgspec.structs.replace(trigger.change.incident, id="sick", about="lag", state=State.RESOLVED)
+    health = Planned(Place(year, 0), msgspec.structs.replace(trigger.change, id="sick.0", incident=sick))
+    assert held(trigger, over(resolve), health).forget(year) == []
+    assert held(trigger, over(resolve), health).forget(year + 31 * 86_400.0) == [b"change/sick.0"]
 
 
 def test_records_come_back_as_they_were_and_others_are_passed_over() -> None:

@@ -1,6 +1,6 @@
 """Partials carry whole windows to where their series live, as the same bytes whoever counted them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,7 +14,7 @@ from undertow.drift.rule import RuleHit
 from undertow.drift.segments import Group, Segments, SegmentsState
 from undertow.drift.windows import Cells, ClosedWindow
 from undertow.pipelines.kafka import partials
-from undertow.pipelines.kafka.partials import Partial, decode, encode, series_partition, unpacked
+from undertow.pipelines.kafka.partials import VERSION, Partial, decode, encode, series_partition, unpacked
 from undertow.pipelines.kafka.source_partition import Cut
 
 GROUPS = [Group("a", ""), Group("a", "", (("region", "eu"),)), Group("b", "prod"), Group("c", "")]
@@ -98,7 +98,7 @@ def test_nothing_is_lost_or_doubled_on_the_way(partitions: int, room: int, monke
 
 def test_every_series_partition_hears_of_every_cut_and_of_all_its_windows() -> None:
     heard = [decode(content) for _, content in encode(cut({(0, REFUSALS, 1): 7}), 4, WORKER, 5)]
-    empty = Partial(source=4, position=17, previous=9, open_from=20.0, closed=[(10.0, 20.0)])
+    empty = Partial(version=VERSION, source=4, position=17, previous=9, open_from=20.0, closed=[(10.0, 20.0)])
     assert heard.count(empty) == 4
     assert {(one.position, one.previous, one.open_from) for one in heard} == {(17, 9, 20.0)}
     assert all(one.closed == empty.closed for one in heard)
@@ -135,6 +135,28 @@ def test_services_stay_where_they_are_for_good() -> None:
 def test_what_is_no_partial_is_refused() -> None:
     with pytest.raises(ValueError, match="is no partial"):
         decode(b"\x00")
-    newer = Partial(source=0, position=1, previous=0, open_from=0.0, closed=[], version=4)
-    with pytest.raises(ValueError, match="version 4, this Undertow reads 3: update detect before the workers"):
-        decode(msgspec.msgpack.encode(newer))
+    with pytest.raises(ValueError, match=r"is no partial: .*required field `version`"):
+        decode(msgspec.msgpack.encode({name: value for name, value in _told().items() if name != "version"}))
+
+
+def test_a_message_says_its_version_and_one_of_a_newer_undertow_is_refused() -> None:
+    assert _told()["version"] == VERSION
+    newer = msgspec.msgpack.encode(_told() | {"version": VERSION + 1, "more": 1})
+    with pytest.raises(ValueError, match=f"version {VERSION + 1}, this .* up to {VERSION}: update detect before the"):
+        decode(newer)
+
+
+def test_a_message_of_an_older_undertow_is_read() -> None:
+    """What it does not have takes its default: it was written before there was any."""
+    told = _told()
+    del told["versions"]
+    older = decode(msgspec.msgpack.encode(told | {"version": VERSION - 1}))
+    assert (older.position, older.versions) == (17, [])
+
+
+def _told() -> dict[str, Any]:
+    """A message of a cut as plain values, as it lies in the log."""
+    version = Version("model", "m", 1.0, "a")
+    (message,) = encode(msgspec.structs.replace(cut(COUNTS), versions=[version]), 4, WORKER, 1)
+    content: dict[str, Any] = msgspec.msgpack.decode(message[1])
+    return content

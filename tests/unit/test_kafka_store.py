@@ -9,16 +9,17 @@ from collections.abc import Iterable
 import pytest
 from prometheus_client import CollectorRegistry
 
-from undertow.pipelines.clickhouse import StoreError, StoreUnreachableError
+from undertow.pipelines.clickhouse import StoreError, StoreUnreachableError, StoreVersionError
 from undertow.pipelines.kafka.block_sink import LONGEST_WAIT_S, BlockSink, SinkMeter
-from undertow.pipelines.kafka.blocks import TABLE, TOKEN, Block
+from undertow.pipelines.kafka.blocks import SCHEMA, TABLE, TOKEN, Block
 from undertow.pipelines.kafka.client import Message
 from undertow.pipelines.kafka.machine import Place, Send
 from undertow.pipelines.kafka.store_role import REASON, ROUND_S, StorePartition, StoreRole
 from undertow.pipelines.kafka.topics import Names
+from undertow.pipelines.schema import SchemaError, last_version, schema_text
 from undertow.pipelines.settings import Kafka
 
-NO_SUCH_COLUMN, MEMORY_LIMIT = 16, 241
+TYPE_MISMATCH, NO_SUCH_TABLE, MEMORY_LIMIT = 53, 60, 241
 
 
 class Clock:
@@ -43,6 +44,11 @@ class Server:
         self.insert_s = 0.0
         self.failing: dict[str, StoreError] = {}  # by token
         self.deaf: set[str] = set()  # tokens whose first answer is lost on the way
+        self.lacks = ""  # why the tables are not as they are meant to be
+
+    def check(self) -> None:
+        if self.lacks:
+            raise StoreVersionError(self.lacks)
 
     def insert_block(self, table: str, content: bytes, token: str) -> int:
         self.asked += 1
@@ -157,13 +163,60 @@ def test_a_held_partition_takes_no_more_and_keeps_its_position(clock: Clock, ser
 
 
 def test_a_block_that_no_table_takes_goes_to_the_dead_letters_and_the_next_go_on(clock: Clock, server: Server) -> None:
-    server.failing = {"b": StoreError("No such column lines in table windows", NO_SUCH_COLUMN)}
+    server.failing = {"b": StoreError("Cannot convert String to UInt32", TYPE_MISMATCH)}
     process = Process(server, clock)
     (dead,) = process.partition.take(_messages("abc"))
     assert isinstance(dead, Send)
     assert (dead.topic, dead.partition, dead.value) == ("undertow.dead", 2, b"rrr")
-    assert dict(dead.headers) == {TABLE: b"windows", TOKEN: b"b", REASON: b"No such column lines in table windows"}
+    headers = dict(dead.headers)
+    assert (headers[TABLE], headers[TOKEN], headers[REASON]) == (b"windows", b"b", b"Cannot convert String to UInt32")
     assert (process.partition.position, server.rows["windows"], process.counted("refused_total")) == (3, 6, 1)
+
+
+@pytest.mark.parametrize("code", [TYPE_MISMATCH, NO_SUCH_TABLE])
+def test_tables_of_another_version_refuse_no_block_and_end_the_process(code: int, clock: Clock, server: Server) -> None:
+    """Whether they refuse the block at once, or answer after an outage."""
+    server.failing, server.lacks = {"a": StoreError("they would not", code)}, "has no tables of Undertow"
+    process = Process(server, clock)
+
+    def go_on() -> None:
+        process.partition.take(_messages("a"))
+        clock.now += LONGEST_WAIT_S
+        process.partition.take([])
+
+    with pytest.raises(StoreVersionError, match="has no tables of Undertow"):
+        go_on()
+    assert (process.partition.position, process.counted("refused_total")) == (0, 0)
+
+
+def test_what_answers_after_an_outage_must_have_the_tables(clock: Clock, server: Server) -> None:
+    server.away, server.lacks = (0.0, 10.0), "has schema version 2"
+    process = Process(server, clock)
+    process.partition.take(_messages("a"))
+    clock.now = 20.0
+    with pytest.raises(StoreVersionError, match="has schema version 2"):
+        process.partition.take([])
+    assert server.rows == {}
+
+
+def test_a_missing_table_of_a_checked_server_waits(clock: Clock, server: Server) -> None:
+    server.failing = {"a": StoreError("Table undertow.windows does not exist", NO_SUCH_TABLE)}
+    process = Process(server, clock)
+    process.partition.take(_messages("a"))
+    for _ in range(100):
+        clock.now += 1.0
+        assert process.partition.take([]) == []
+    assert process.partition.full
+    assert process.counted("refused_total") == 0
+
+
+def test_a_block_of_a_newer_undertow_ends_the_process(clock: Clock, server: Server) -> None:
+    newer = str(last_version(schema_text(1)) + 1).encode()
+    message = Message(0, b"rrr", headers=((TABLE, b"cells"), (TOKEN, b"t"), (SCHEMA, newer)))
+    partition = Process(server, clock).partition
+    with pytest.raises(SchemaError, match="update `undertow store` before the roles that write rows"):
+        partition.take([message])
+    assert partition.position == 0
 
 
 def test_what_is_no_block_goes_to_the_dead_letters(clock: Clock, server: Server) -> None:
