@@ -23,6 +23,7 @@ from kafka.errors import KafkaError as ClientError
 from undertow.pipelines.kafka.client import Message, Partition
 from undertow.pipelines.kafka.clients import client_of
 from undertow.pipelines.kafka.clients.kafka_python import connection
+from undertow.pipelines.kafka.lag import committed
 from undertow.pipelines.kafka.reading import to_end
 from undertow.pipelines.kafka.setup import check_topics, set_up
 from undertow.pipelines.kafka.topics import Names
@@ -147,25 +148,20 @@ class Installation:
 
     def has_read(self, role: str, ends: Mapping[Partition, int]) -> bool:
         """Return whether a role has committed what lies before these ends: what it leads to is durable by then."""
-        topics = sorted({partition.topic for partition in ends})
-        with closing(client_of(self.settings.kafka).consumer(topics, self._group(role))) as asking:  # never a member
-            places = asking.committed(list(ends))
-        return all((place.offset if (place := places[one]) else 0) >= end for one, end in ends.items())
+        places = committed(self.settings.kafka)[role]
+        return all(places.get(partition, 0) >= end for partition, end in ends.items())
 
     def members(self, role: str) -> set[str]:
         """Return the processes that share the partitions of a role; none while they are being shared anew."""
-        group = self._group(role)
+        kafka = self.settings.kafka
+        group = f"{kafka.prefix}-{role}" + ("-faust" if (role, kafka.runner) == ("detect", "faust") else "")
         try:
-            with closing(KafkaAdminClient(**connection(self.settings.kafka))) as admin:
+            with closing(KafkaAdminClient(**connection(kafka))) as admin:
                 found = admin.describe_groups([group])[group]
         except ClientError:  # nobody looks after the group yet
             return set()
         names = {str(member["group_instance_id"]).removeprefix(f"{group}-") for member in found["members"]}
         return names if found["group_state"] == "Stable" else set()
-
-    def _group(self, role: str) -> str:
-        kafka = self.settings.kafka
-        return f"{kafka.prefix}-{role}" + ("-faust" if (role, kafka.runner) == ("detect", "faust") else "")
 
     def _write(self, sections: Mapping[str, Mapping[str, Any]]) -> None:
         lines: list[str] = []
