@@ -107,6 +107,7 @@ class FaustLoop:
             while not stopped():
                 await self._round()
                 self._check(starting)
+            await self._deliver(self._role.leave())
             await asyncio.wait_for(self._app.stop(), STOP_S)
         except (LibraryError, TimeoutError) as error:
             raise _ended(error) from error

@@ -145,6 +145,10 @@ class PagerRole:
         self._watchdog.beat()
         return [*self._signs(), *self._finished(), *self._looked(), *self._forgotten()]
 
+    def leave(self) -> list[Send]:
+        """Stop telling, and return what was told until then: who comes next does not tell it again."""
+        return self._stop_telling()
+
     def close(self) -> None:
         """Stop telling."""
         self._stop_telling()

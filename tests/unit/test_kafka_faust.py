@@ -52,6 +52,12 @@ class PlayedFaust:
         self.tables = SimpleNamespace(actives_ready=True)
         self.consumer = self.producer = self
 
+    async def start(self) -> None:
+        """Join."""
+
+    async def stop(self) -> None:
+        self.told_before_it_left = len(self._broker.values(SUMS))
+
     def assignment(self) -> set[TP]:
         return self.assigned
 
@@ -355,3 +361,13 @@ def test_when_a_part_of_faust_has_ended_one_sentence_says_so(broker: MemoryKafka
     ) as caught:
         asyncio.run(check())
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_role_says_last_is_acknowledged_before_the_group_is_left(broker: MemoryKafka, clock: Clock) -> None:
+    class Leaving(Sums):
+        def leave(self) -> list[Send]:
+            return [Send(SUMS, 0, b"last", b"0")]
+
+    run = Run(broker, clock, Leaving())
+    run.loop.run(lambda: True)
+    assert run.faust.told_before_it_left == 1
