@@ -1,4 +1,4 @@
-"""A pager that stands by ends when nobody tells; one that tells and goes has stopped, and its successor knows of all."""
+"""A pager that stands by ends when nobody tells; one that goes has stopped telling, and its successor knows of all."""
 
 import threading
 import time
@@ -172,3 +172,13 @@ def test_one_that_fails_has_stopped_before_another_begins(pager: Pager, channel:
     with pytest.raises(StalledError):
         pager.loop.run(fail)
     assert channel.members == [1]
+
+
+def test_a_partition_that_goes_and_comes_at_once_repeats_nothing(
+    pager: Pager, broker: MemoryKafka, channel: Slow
+) -> None:
+    pager.until(channel.is_called)
+    broker.members[GROUP][0].give([])
+    broker.share(GROUP)
+    pager.until(lambda: pager.has_told_all() and channel.members)
+    assert len(channel.told) == len(set(channel.told)) == 1
