@@ -205,6 +205,7 @@ class PagerRole:
         if telling is not None:
             telling.close()
             self._unsaid += self._told(telling)
+            self._meter.stand_by()
 
     def _left_unsaid(self) -> list[Send]:
         unsaid, self._unsaid = self._unsaid, []

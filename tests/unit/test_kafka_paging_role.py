@@ -182,3 +182,13 @@ def test_a_partition_that_goes_and_comes_at_once_repeats_nothing(
     broker.share(GROUP)
     pager.until(lambda: pager.has_told_all() and channel.members)
     assert len(channel.told) == len(set(channel.told)) == 1
+
+
+def test_one_whose_partition_went_shows_that_it_stands_by(pager: Pager, broker: MemoryKafka, channel: Slow) -> None:
+    shown = pager.meter.registry.get_sample_value
+    pager.until(channel.is_called)
+    pager.until(lambda: shown("undertow_open_incidents"))
+    assert shown("undertow_pager_active") == 1.0
+    broker.members[GROUP][0].give([])
+    pager.loop.step()
+    assert shown("undertow_pager_active") == shown("undertow_open_incidents") == shown("undertow_undelivered") == 0.0
