@@ -4,13 +4,13 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 
 import pytest
 from kafka_broker import PASSWORD, USER, Addresses
 
 from undertow.pipelines.kafka.admin import Admin
-from undertow.pipelines.kafka.client import Client, Consumer, Message, Partition, Position, Producer
+from undertow.pipelines.kafka.client import Client, Consumer, Message, Partition, Position
 from undertow.pipelines.kafka.clients import CLIENTS, client_of
 from undertow.pipelines.kafka.errors import DeliveryError, KafkaError, MessageTooLargeError, TopicError
 from undertow.pipelines.kafka.topics import TopicFacts
@@ -337,11 +337,3 @@ def test_a_secured_broker_lets_us_in(name: str, way: str, kafka_addresses: Addre
     _write(client, topic, [b"hello"])
     with ExitStack() as opened:
         assert [m.value for m in _read(_reader(opened, client, topic), 1)[Partition(topic, 0)]] == [b"hello"]
-
-
-def test_a_producer_closes_without_a_broker(client: Client) -> None:
-    """Closing never waits for a broker that is gone."""
-    producer: Producer = client.producer()
-    with suppress(DeliveryError):
-        producer.close()
-    producer.close()

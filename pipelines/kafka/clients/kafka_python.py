@@ -191,7 +191,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
     def committed(self, partitions: Sequence[Partition]) -> dict[Partition, Position | None]:
         """Ask for the committed places."""
         with _said("the broker does not say what was committed"):
-            found = {one: self._library.committed(TopicPartition(*one), metadata=True) for one in partitions}
+            found = {one: self._committed(TopicPartition(*one)) for one in partitions}
         return {
             one: None if known is None else Position(known.offset, (known.metadata or "").rstrip("\0"))
             for one, known in found.items()
@@ -201,13 +201,17 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
         """Ask for the bounds of the log."""
         wanted = [TopicPartition(*one) for one in partitions]
         with _said("the broker does not say where its log ends"):
-            first, end = self._library.beginning_offsets(wanted), self._library.end_offsets(wanted)
+            first = self._library.beginning_offsets(wanted, timeout_ms=int(ATTEMPT_S * 1000))
+            end = self._library.end_offsets(wanted, timeout_ms=int(ATTEMPT_S * 1000))
         return {Partition(*one): (first[one], end[one]) for one in wanted}
 
     def close(self) -> None:
         """Leave the group; a broker that is away will miss us by itself."""
         with suppress(LibraryError):
             self._library.close(autocommit=False)
+
+    def _committed(self, one: TopicPartition) -> OffsetAndMetadata | None:
+        return self._library.committed(one, metadata=True, timeout_ms=int(ATTEMPT_S * 1000))
 
     def _partitions(self, topic: str) -> list[TopicPartition]:
         with _said(f"the broker does not say whether {topic} exists"):
