@@ -276,6 +276,17 @@ def test_partitions_move_to_a_second_member_which_is_told(
     assert [message.value for message in _read(second, 1)[gone]] == [b"after"]
 
 
+def test_what_is_not_ours_any_more_is_left_alone(client: Client, make_topic: MakeTopic, opened: ExitStack) -> None:
+    """A partition may go between the word that it came and the first one on it."""
+    topic = make_topic()
+    _write(client, topic, [b"x"] * 3)
+    consumer, gone = _reader(opened, client, topic), Partition(topic, 7)
+    consumer.seek(gone, 0)
+    consumer.pause([gone])
+    consumer.resume([gone])
+    assert set(_read(consumer, 3)) == {Partition(topic, 0)}
+
+
 def test_too_large_a_message_is_refused_by_name_and_size(client: Client, make_topic: MakeTopic) -> None:
     topic = make_topic()
     with (

@@ -93,9 +93,9 @@ class Consumer:
         return polled
 
     def seek(self, partition: Partition, offset: int) -> None:
-        """Set the place and let messages come."""
+        """Set the place and let messages come, unless it has gone meanwhile."""
         until = time.monotonic() + ATTEMPT_S
-        while True:
+        while self._mine([partition]):
             try:
                 self._library.seek(TopicPartition(*partition, offset))
                 break

@@ -152,7 +152,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
             fetcher._next_partition_records = None  # noqa: SLF001
 
     def seek(self, partition: Partition, offset: int) -> None:
-        """Set the place and let messages come."""
+        """Set the place and let messages come, unless it has gone meanwhile."""
+        if not self._mine([partition]):
+            return
         one = TopicPartition(*partition)
         self._library.seek(one, offset)
         with self._lock:
