@@ -126,7 +126,7 @@ class Pager:
             time.sleep(0.002)
 
     def has_told_all(self) -> bool:
-        return self.role.status()["undelivered"] == 0
+        return bool(self.role.status()["undelivered"] == 0)
 
 
 @pytest.fixture
