@@ -63,6 +63,9 @@ class Sums:
         self.seen.append(view)
         return ()
 
+    def leave(self) -> Sequence[Send]:
+        return ()
+
     def close(self) -> None:
         self.closed = True
 

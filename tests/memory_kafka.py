@@ -98,8 +98,9 @@ class MemoryConsumer:
         return polled
 
     def seek(self, partition: Partition, offset: int) -> None:
-        """Set the place."""
-        self._places[partition] = offset
+        """Set the place, if it is still ours."""
+        if partition in self._places:
+            self._places[partition] = offset
 
     def pause(self, partitions: Sequence[Partition]) -> None:
         """Hold partitions."""

@@ -60,7 +60,10 @@ class Consumer(Protocol):
         ...
 
     def seek(self, partition: Partition, offset: int) -> None:
-        """Go on with the message at `offset`; the first word on a partition that was assigned."""
+        """Go on with the message at `offset`; the first word on a partition that was assigned.
+
+        Like `pause` and `resume` it does nothing where the partition has gone meanwhile: the next `poll` tells that.
+        """
         ...
 
     def pause(self, partitions: Sequence[Partition]) -> None:

@@ -67,5 +67,9 @@ class Detect:
         self._latest.set(min(closed, default=0.0))
         return []
 
+    def leave(self) -> Sequence[Send]:
+        """Stop nothing: what goes on is in the machines."""
+        return ()
+
     def close(self) -> None:
         """Let go of nothing: all that it holds is memory."""

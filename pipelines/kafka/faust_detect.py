@@ -109,6 +109,7 @@ class FaustLoop:
             while not stopped():
                 await self._round()
                 self._check(starting)
+            await self._deliver(self._role.leave())
         except (LibraryError, TimeoutError) as error:
             raise _ended(error) from error
         await self._leave()

@@ -79,10 +79,17 @@ class Loop:
             self._opened = opened.pop_all()
 
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Go round until somebody stops it, then make everything durable and leave the group."""
+        """Go round until somebody stops it, then make everything durable and leave the group.
+
+        However it ends, the role has stopped before another member can begin.
+        """
         with self._opened:
-            while not stopped():
-                self.step()
+            try:
+                while not stopped():
+                    self.step()
+            finally:
+                last = self._role.leave()
+            self._send_all(last)
             self._settle()
 
     def step(self) -> None:

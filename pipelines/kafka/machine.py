@@ -122,6 +122,10 @@ class Role(Protocol):
         """Return what there is to send that is no answer to a message: once a round."""
         ...
 
+    def leave(self) -> Sequence[Send]:
+        """Stop what others may go on with now, and return what is to be said of it; only `close` comes after it."""
+        ...
+
     def close(self) -> None:
         """Let go of everything; the last call."""
         ...

@@ -55,6 +55,7 @@ class PagerRole:
         self._channels = paging.channels(settings, sys.stderr, signed)
         self._book = Book()
         self._telling: Telling | None = None
+        self._unsaid: list[Send] = []  # what was told before the partition went
         self._lease: Lease | None = None
         self._watch: InstallationWatch | None = None
         self._machine: PagerPartition | None = None
@@ -141,9 +142,14 @@ class PagerRole:
         heard = -1 if replaced else self._heard
         self._alive.look(view.now, self._settings.kafka.watchdog_s, heard, "a pager must have the right to tell")
         if self._machine is None or self._machine not in view.machines.values():
-            return self._stop_telling()
+            return self.leave()
         self._watchdog.beat()
-        return [*self._signs(), *self._finished(), *self._looked(), *self._forgotten()]
+        return [*self._left_unsaid(), *self._signs(), *self._finished(), *self._looked(), *self._forgotten()]
+
+    def leave(self) -> list[Send]:
+        """Stop telling, and return what was told until then: who comes next does not tell it again."""
+        self._stop_telling()
+        return self._left_unsaid()
 
     def close(self) -> None:
         """Stop telling."""
@@ -192,11 +198,15 @@ class PagerRole:
     def _send(self, record: Record) -> Send:
         return Send(self._names.incidents, 0, key_of(record), value_of(record))
 
-    def _stop_telling(self) -> list[Send]:
-        """Stop, and return what was told until then: that is so, whoever tells from now on."""
+    def _stop_telling(self) -> None:
+        """Stop; what was told until then is so, whoever tells from now on."""
         telling, self._telling = self._telling, None
         self._machine = self._lease = self._watch = None
-        if telling is None:
-            return []
-        telling.close()
-        return self._told(telling)
+        if telling is not None:
+            telling.close()
+            self._unsaid += self._told(telling)
+            self._meter.stand_by()
+
+    def _left_unsaid(self) -> list[Send]:
+        unsaid, self._unsaid = self._unsaid, []
+        return unsaid

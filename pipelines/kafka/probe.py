@@ -57,7 +57,7 @@ def _come_in(server: str, settings: Kafka) -> None:
         except OSError as error:
             _no_answer(server, settings, error)
         if settings.security_protocol.startswith("SASL"):
-            _authenticate(line, server, settings)
+            _log_in(line, server, settings)
             return
         try:
             line.ask(_METADATA, 4, struct.pack(">i?", 0, False))
@@ -120,6 +120,16 @@ def _no_answer(server: str, settings: Kafka, error: Exception) -> NoReturn:
         f"what listens at {server} does not answer as a broker without TLS ({error}): use SSL or SASL_SSL as "
         "security_protocol, or another port"
     ) from error
+
+
+def _log_in(line: _Line, server: str, settings: Kafka) -> None:
+    try:
+        _authenticate(line, server, settings)
+    except OSError as error:
+        raise CredentialsError(
+            f"the broker at {server} ends the talk in which user '{settings.username}' logs in with "
+            f"{settings.sasl_mechanism} ({error}): check username, password and sasl_mechanism in [kafka]"
+        ) from error
 
 
 def _authenticate(line: _Line, server: str, settings: Kafka) -> None:

@@ -330,6 +330,7 @@ class SourcePartition:
         block, self._block = self._block, Block(0, [], [])
         block.position = position
         if block.steps or block.letters:
+            self._counting()  # who makes rows of it needs the core, also of letters alone
             yield from self._told(block)
 
     def _told(self, output: Output) -> Iterator[Output]:

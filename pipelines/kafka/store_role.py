@@ -103,6 +103,10 @@ class StoreRole:
         """Return nothing: what there is to send answers a message."""
         return ()
 
+    def leave(self) -> Sequence[Send]:
+        """Stop nothing: what is under way is inserted once, whoever sends it again."""
+        return ()
+
     def close(self) -> None:
         """Let go of the server."""
         self._close()

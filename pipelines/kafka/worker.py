@@ -218,6 +218,10 @@ class Worker:
         times = self._ticks.times(view.asked, idle, ours, others)
         return [Send(self.topic, number, None, repr(at).encode(), ((TICK, b""),)) for number, at in times.items()]
 
+    def leave(self) -> Sequence[Send]:
+        """Stop nothing: what goes on is in the machines."""
+        return ()
+
     def close(self) -> None:
         """Let go of the connection that looks at others' partitions."""
         self._tails.close()

@@ -4,13 +4,13 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 
 import pytest
 from kafka_broker import PASSWORD, USER, Addresses
 
 from undertow.pipelines.kafka.admin import Admin
-from undertow.pipelines.kafka.client import Client, Consumer, Message, Partition, Position, Producer
+from undertow.pipelines.kafka.client import Client, Consumer, Message, Partition, Position
 from undertow.pipelines.kafka.clients import CLIENTS, client_of
 from undertow.pipelines.kafka.errors import DeliveryError, KafkaError, MessageTooLargeError, TopicError
 from undertow.pipelines.kafka.topics import TopicFacts
@@ -276,6 +276,17 @@ def test_partitions_move_to_a_second_member_which_is_told(
     assert [message.value for message in _read(second, 1)[gone]] == [b"after"]
 
 
+def test_what_is_not_ours_any_more_is_left_alone(client: Client, make_topic: MakeTopic, opened: ExitStack) -> None:
+    """A partition may go between the word that it came and the first one on it."""
+    topic = make_topic()
+    _write(client, topic, [b"x"] * 3)
+    consumer, gone = _reader(opened, client, topic), Partition(topic, 7)
+    consumer.seek(gone, 0)
+    consumer.pause([gone])
+    consumer.resume([gone])
+    assert set(_read(consumer, 3)) == {Partition(topic, 0)}
+
+
 def test_too_large_a_message_is_refused_by_name_and_size(client: Client, make_topic: MakeTopic) -> None:
     topic = make_topic()
     with (
@@ -337,11 +348,3 @@ def test_a_secured_broker_lets_us_in(name: str, way: str, kafka_addresses: Addre
     _write(client, topic, [b"hello"])
     with ExitStack() as opened:
         assert [m.value for m in _read(_reader(opened, client, topic), 1)[Partition(topic, 0)]] == [b"hello"]
-
-
-def test_a_producer_closes_without_a_broker(client: Client) -> None:
-    """Closing never waits for a broker that is gone."""
-    producer: Producer = client.producer()
-    with suppress(DeliveryError):
-        producer.close()
-    producer.close()

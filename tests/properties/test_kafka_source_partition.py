@@ -64,8 +64,8 @@ class Reader:
         if isinstance(output, Saved):
             self.states[output.position] = output.content
             return ("state", output.position, output.content)
+        core = self._cores[-1]  # there is one whenever something is told
         if isinstance(output, Cut):
-            core = self._cores[-1]
             windows = [window.encode(core.segments.groups, core.catalogue) for window in output.windows]
             return ("cut", output.position, output.previous, output.open_from, windows, output.found, output.versions)
         rows = [
@@ -141,9 +141,10 @@ def test_successors_make_the_same_outputs_whenever_they_take_over(seed: int, len
     """From any state that was saved before, older ones included: a paused predecessor may write one late.
 
     What a reader has told is acknowledged at some of its batches; there its place is committed, and from then on only
-    what lies behind it is told again.
+    what lies behind it is told again. The log ends with messages of which none can be read, in blocks of their own.
     """
     log, draw = _log(seed, length), random.Random(seed)
+    log += [Message(log[-1].offset + n, b"{broken", time=log[-1].time) for n in range(1, 3 * TERMS.block)]
     whole = _uninterrupted(log)
     told: dict[tuple[str, int], tuple[Any, ...]] = {}
     states: list[bytes] = []

@@ -53,6 +53,12 @@ class PlayedFaust:
         self.tables = SimpleNamespace(actives_ready=True)
         self.consumer = self.producer = self
 
+    async def start(self) -> None:
+        """Join."""
+
+    async def stop(self) -> None:
+        self.told_before_it_left = len(self._broker.values(SUMS))
+
     def assignment(self) -> set[TP]:
         return self.assigned
 
@@ -379,7 +385,17 @@ def test_who_does_not_get_out_of_the_group_says_so(
         await asyncio.Event().wait()
 
     run = Run(broker, clock)
-    run.faust.start = run.faust.stop = never  # type: ignore[attr-defined]
+    run.faust.start = run.faust.stop = never  # type: ignore[method-assign]
     monkeypatch.setattr("undertow.pipelines.kafka.faust_detect.STOP_S", 0.001)
     with pytest.raises(KafkaError, match=r"Faust has not left its group within 0\.001 s; what was read is durable"):
         run.loop.run(lambda: True)
+
+
+def test_what_a_role_says_last_is_acknowledged_before_the_group_is_left(broker: MemoryKafka, clock: Clock) -> None:
+    class Leaving(Sums):
+        def leave(self) -> list[Send]:
+            return [Send(SUMS, 0, b"last", b"0")]
+
+    run = Run(broker, clock, Leaving())
+    run.loop.run(lambda: True)
+    assert run.faust.told_before_it_left == 1

@@ -210,6 +210,19 @@ def test_a_state_that_is_gone_is_an_error_that_says_so(tmp_path: Path) -> None:
         worker.machine(Place(1, None, 0, 7))
 
 
+def test_a_successor_goes_on_where_nothing_can_be_read() -> None:
+    """What lies behind its state are dead letters alone."""
+    topics = {name: TopicFacts(2, 1, {}) for name in NAMES}
+    worker = Worker(SETTINGS, topics, MemoryKafka(TOPICS), LoopMeter("worker"))
+    worker._shop.terms = Terms(10.0, 5.0, 200.0, 300.0, block=32, blocks_per_state=2)
+    lines = [*_events(64), *[b"{broken"] * 64]
+    log = [Message(offset, line, time=START + 1e6) for offset, line in enumerate(lines)]
+    outputs = worker.machine(Place(0, None, 0, None)).take(log)
+    saved = next(output for output in outputs if isinstance(output, Saved) and output.position == 64)
+    later = worker.machine(Place(0, saved.content, 0, None))
+    assert later.take(log[later.rewind :]) == outputs[outputs.index(saved) + 1 :]
+
+
 def test_another_key_of_users_is_refused() -> None:
     """Users would have two names, and nobody would see it."""
     broker = _broker(LINES)

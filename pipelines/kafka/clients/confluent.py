@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -27,13 +28,19 @@ RECONNECT_S = 1.0  # at most between two attempts
 HEARTBEAT_S = 1.0  # at most: it is also how soon a member hears that the group is being rearranged
 QUEUE_KB = 65_536  # fetched ahead, all partitions together
 BACKLOG_S = 0.1  # to wait when the producer's queue is full
-_LATER = {  # a commit that is refused because the group is being rearranged, or has moved on
+_LATER = {  # a commit while the group is being rearranged, or has moved on; or while the broker is away
     LibraryError.ILLEGAL_GENERATION,
     LibraryError.REBALANCE_IN_PROGRESS,
     LibraryError.UNKNOWN_MEMBER_ID,
     LibraryError.FENCED_INSTANCE_ID,
-    LibraryError._ASSIGNMENT_LOST,  # noqa: SLF001  # the library's own name for it
-    LibraryError._TIMED_OUT,  # noqa: SLF001  # likewise
+    LibraryError.COORDINATOR_NOT_AVAILABLE,
+    LibraryError.COORDINATOR_LOAD_IN_PROGRESS,
+    LibraryError.NOT_COORDINATOR,
+    LibraryError.REQUEST_TIMED_OUT,
+    LibraryError._ASSIGNMENT_LOST,  # noqa: SLF001  # the library's own names
+    LibraryError._TIMED_OUT,  # noqa: SLF001
+    LibraryError._TRANSPORT,  # noqa: SLF001
+    LibraryError._WAIT_COORD,  # noqa: SLF001
 }
 
 
@@ -63,21 +70,8 @@ class Consumer:
     def __init__(self, settings: Kafka, topics: Sequence[str], group: str | None) -> None:
         self._waiting: set[Partition] = set()  # assigned, and not yet told from where
         self._polled = Polled()
-        self._library = LibraryConsumer(
-            _connection(settings)
-            | {
-                "group.id": group or f"{settings.prefix}-none",  # wanted even where there is none
-                "session.timeout.ms": int(settings.session_s * 1000),
-                "heartbeat.interval.ms": int(min(settings.session_s / 6, HEARTBEAT_S) * 1000),
-                "enable.auto.commit": False,
-                "auto.offset.reset": "error",
-                "allow.auto.create.topics": False,
-                "partition.assignment.strategy": "cooperative-sticky",
-                "queued.max.messages.kbytes": QUEUE_KB,
-                "fetch.message.max.bytes": max(1_048_576, settings.max_message_bytes),
-                **({"group.instance.id": f"{group}-{settings.instance}"} if group and settings.instance else {}),
-            }
-        )
+        with _said("the client cannot be set up"):
+            self._library = LibraryConsumer(_connection(settings) | _membership(settings, group))
         if group:
             self._library.subscribe(
                 list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
@@ -87,7 +81,8 @@ class Consumer:
 
     def poll(self, wait_s: float, limit: int) -> Polled:
         """Return messages, and what was assigned and revoked."""
-        found = self._library.consume(limit, wait_s)
+        with _said("the broker answers a fetch with"):
+            found = self._library.consume(limit, wait_s)
         polled, self._polled = self._polled, Polled()
         messages = polled.messages
         for one in found:
@@ -98,9 +93,9 @@ class Consumer:
         return polled
 
     def seek(self, partition: Partition, offset: int) -> None:
-        """Set the place and let messages come."""
+        """Set the place and let messages come, unless it has gone meanwhile."""
         until = time.monotonic() + ATTEMPT_S
-        while True:
+        while self._mine([partition]):
             try:
                 self._library.seek(TopicPartition(*partition, offset))
                 break
@@ -134,7 +129,11 @@ class Consumer:
 
     def committed(self, partitions: Sequence[Partition]) -> dict[Partition, Position | None]:
         """Ask for the committed places."""
-        found = self._library.committed([TopicPartition(*one) for one in partitions], timeout=ATTEMPT_S)
+        with _said("the broker does not say what was committed"):
+            found = self._library.committed([TopicPartition(*one) for one in partitions], timeout=ATTEMPT_S)
+            for one in found:
+                if one.error:
+                    raise KafkaException(one.error)
         return {
             Partition(one.topic, one.partition): None
             if one.offset < 0
@@ -147,13 +146,15 @@ class Consumer:
         return {one: self._bounds(one) for one in partitions}
 
     def close(self) -> None:
-        """Leave the group."""
-        self._library.close()
+        """Leave the group; a broker that is away will miss us by itself."""
+        with suppress(KafkaException):
+            self._library.close()
 
     def _bounds(self, partition: Partition) -> tuple[int, int]:
-        found = self._library.get_watermark_offsets(TopicPartition(*partition), timeout=ATTEMPT_S)
+        with _said("the broker does not say where its log ends"):
+            found = self._library.get_watermark_offsets(TopicPartition(*partition), timeout=ATTEMPT_S)
         if found is None:
-            raise KafkaError(f"the broker does not say what it keeps of {partition} within {ATTEMPT_S:g} s")
+            raise KafkaError(f"the broker does not say where its log ends within {ATTEMPT_S:g} s")
         return found
 
     def _assigned(self, library: LibraryConsumer, came: Sequence[TopicPartition]) -> None:
@@ -179,7 +180,8 @@ class Consumer:
         self._polled.assigned += partitions
 
     def _take_all(self, topics: Sequence[str]) -> None:
-        known = self._library.list_topics(timeout=ATTEMPT_S).topics
+        with _said("the broker does not say which topics exist"):
+            known = self._library.list_topics(timeout=ATTEMPT_S).topics
         for topic in topics:
             if topic not in known:
                 raise TopicError(f"the topic {topic} does not exist: `undertow topics` creates it")
@@ -200,16 +202,15 @@ class Producer:
         self._largest = settings.max_message_bytes
         self._refused: list[LibraryError] = []
         self._unacknowledged = 0  # bytes
-        self._library = LibraryProducer(
-            _connection(settings)
-            | {
-                "acks": "all",
-                "enable.idempotence": True,
-                "compression.type": "lz4",
-                "linger.ms": 5,
-                "message.max.bytes": self._largest,
-            }
-        )
+        ways = {
+            "acks": "all",
+            "enable.idempotence": True,
+            "compression.type": "lz4",
+            "linger.ms": 5,
+            "message.max.bytes": self._largest,
+        }
+        with _said("the client cannot be set up"):
+            self._library = LibraryProducer(_connection(settings) | ways)
 
     @property
     def unacknowledged(self) -> int:
@@ -259,6 +260,22 @@ class Producer:
             self._refused.append(error)
 
 
+def _membership(settings: Kafka, group: str | None) -> dict[str, Any]:
+    """Return how to read, and as whom."""
+    name = {"group.instance.id": f"{group}-{settings.instance}"} if group and settings.instance else {}
+    return name | {
+        "group.id": group or f"{settings.prefix}-none",  # wanted even where there is none
+        "session.timeout.ms": int(settings.session_s * 1000),
+        "heartbeat.interval.ms": int(min(settings.session_s / 6, HEARTBEAT_S) * 1000),
+        "enable.auto.commit": False,
+        "auto.offset.reset": "error",
+        "allow.auto.create.topics": False,
+        "partition.assignment.strategy": "cooperative-sticky",
+        "queued.max.messages.kbytes": QUEUE_KB,
+        "fetch.message.max.bytes": max(1_048_576, settings.max_message_bytes),
+    }
+
+
 def _connection(settings: Kafka) -> dict[str, Any]:
     """Return how to reach the broker, in this library's words; it holds the password, so it is never shown."""
     known = {
@@ -274,6 +291,15 @@ def _connection(settings: Kafka) -> dict[str, Any]:
         "ssl.key.location": settings.key_file,
     }
     return {name: value for name, value in known.items() if value} | {"log_level": 0}
+
+
+@contextmanager
+def _said(what: str) -> Iterator[None]:
+    """Turn what the library raises into a sentence."""
+    try:
+        yield
+    except KafkaException as error:
+        raise KafkaError(f"{what}: {error.args[0].str()}") from error
 
 
 def _message(one: Any) -> Message:

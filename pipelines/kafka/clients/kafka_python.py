@@ -19,7 +19,7 @@ from undertow.pipelines.kafka.client import Client, Header, Message, Partition, 
 from undertow.pipelines.kafka.errors import DeliveryError, KafkaError, MessageTooLargeError, TopicError
 from undertow.pipelines.settings import Kafka
 
-__all__ = ["KafkaPython", "build", "connection", "partition_of"]
+__all__ = ["KafkaPython", "build", "connection", "partition_of", "said"]
 
 FETCH_BYTES = 4_194_304  # from one partition at a time
 ATTEMPT_S = 20.0  # for one question to the broker
@@ -87,7 +87,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
         self._paused: set[TopicPartition] = set()
         self._polled = Polled()
         self._lock = threading.Lock()
-        with _said("the broker does not answer"):
+        with said("the broker does not answer"):
             self._library = KafkaConsumer(
                 **connection(settings),
                 group_id=group,
@@ -133,7 +133,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
     def poll(self, wait_s: float, limit: int) -> Polled:
         """Return messages, and what was assigned and revoked."""
         self._let_parked_go_on()
-        with _said("the broker answers a fetch with"):
+        with said("the broker answers a fetch with"):
             found = self._library.poll(timeout_ms=int(wait_s * 1000), max_records=limit)
         with self._lock:
             polled, self._polled = self._polled, Polled()
@@ -152,7 +152,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
             fetcher._next_partition_records = None  # noqa: SLF001
 
     def seek(self, partition: Partition, offset: int) -> None:
-        """Set the place and let messages come."""
+        """Set the place and let messages come, unless it has gone meanwhile."""
+        if not self._mine([partition]):
+            return
         one = TopicPartition(*partition)
         self._library.seek(one, offset)
         with self._lock:
@@ -190,8 +192,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
 
     def committed(self, partitions: Sequence[Partition]) -> dict[Partition, Position | None]:
         """Ask for the committed places."""
-        with _said("the broker does not say what was committed"):
-            found = {one: self._library.committed(TopicPartition(*one), metadata=True) for one in partitions}
+        with said("the broker does not say what was committed"):
+            found = {one: self._committed(TopicPartition(*one)) for one in partitions}
         return {
             one: None if known is None else Position(known.offset, (known.metadata or "").rstrip("\0"))
             for one, known in found.items()
@@ -200,8 +202,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
     def bounds(self, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
         """Ask for the bounds of the log."""
         wanted = [TopicPartition(*one) for one in partitions]
-        with _said("the broker does not say where its log ends"):
-            first, end = self._library.beginning_offsets(wanted), self._library.end_offsets(wanted)
+        with said("the broker does not say where its log ends"):
+            first = self._library.beginning_offsets(wanted, timeout_ms=int(ATTEMPT_S * 1000))
+            end = self._library.end_offsets(wanted, timeout_ms=int(ATTEMPT_S * 1000))
         return {Partition(*one): (first[one], end[one]) for one in wanted}
 
     def close(self) -> None:
@@ -209,8 +212,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
         with suppress(LibraryError):
             self._library.close(autocommit=False)
 
+    def _committed(self, one: TopicPartition) -> OffsetAndMetadata | None:
+        return self._library.committed(one, metadata=True, timeout_ms=int(ATTEMPT_S * 1000))
+
     def _partitions(self, topic: str) -> list[TopicPartition]:
-        with _said(f"the broker does not say whether {topic} exists"):
+        with said(f"the broker does not say whether {topic} exists"):
             numbers = self._library.partitions_for_topic(topic)
         if not numbers:
             self._library.close(autocommit=False)
@@ -230,7 +236,7 @@ class Producer:
         self._refused: list[BaseException] = []
         self._sent = 0  # bytes
         self._acknowledged = 0  # counted on the library's thread alone
-        with _said("the broker does not answer"):
+        with said("the broker does not answer"):
             self._library = KafkaProducer(
                 **connection(settings),
                 acks="all",
@@ -282,8 +288,14 @@ class Producer:
 
 
 @contextmanager
-def _said(what: str) -> Iterator[None]:
-    """Turn what the library raises into a sentence."""
+def said(what: str) -> Iterator[None]:
+    """Turn what the library raises into a sentence.
+
+    Raises
+    ------
+    undertow.pipelines.kafka.errors.KafkaError
+        Instead of the library's own.
+    """
     try:
         yield
     except LibraryError as error:
