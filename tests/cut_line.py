@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
+from free_ports import free_port
+
 __all__ = ["CutLine"]
 
 
@@ -29,8 +31,8 @@ class CutLine:
         self._there = host, int(port)
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._port: int = self._listener.getsockname()[1]
+        self._port = free_port()
+        self._listener = socket.create_server(("127.0.0.1", self._port))
         self.server = f"{host}:{self._port}"
         self._theirs, self._ours = (host.encode() + struct.pack(">i", one) for one in (int(port), self._port))
 

@@ -79,6 +79,7 @@ class MemoryConsumer:
 
     def give(self, share: Sequence[Partition]) -> None:
         """Change the assignment."""
+        self._polled.assigned = [one for one in self._polled.assigned if one in share]
         self._polled.revoked += [one for one in self._places if one not in share]
         self._polled.assigned += [one for one in share if one not in self._places]
         self._places = {one: self._places.get(one) for one in share}

@@ -1,5 +1,6 @@
 """While the broker is away every Kafka client waits or says so in one sentence, and goes on when it is back."""
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -143,6 +144,7 @@ def test_what_was_sent_is_not_acknowledged_and_closing_does_not_wait_for_it(
         with pytest.raises(DeliveryError, match=r"the broker has not acknowledged within 0\.5 s"):
             producer.flush(0.5)
         producer.close()
+        assert not [one.name for one in threading.enumerate() if one.name.endswith("-network-thread")]
 
 
 def test_a_member_leaves_without_it(consumer: Consumer, line: CutLine) -> None:

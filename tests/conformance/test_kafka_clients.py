@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 
+import msgspec
 import pytest
 from kafka_broker import PASSWORD, USER, Addresses
 
@@ -220,6 +221,25 @@ def test_a_partition_that_is_paused_in_the_middle_holds_up_no_other(
     assert _read(consumer, 1, 20)[free][-1].value == b"later"
     consumer.resume([held])
     assert _read(consumer, 300 - seen[held], 20)[held][-1].offset == 299
+
+
+def test_who_has_lost_its_name_to_another_says_so(settings: Kafka, make_topic: MakeTopic, opened: ExitStack) -> None:
+    """And does not go on as if it were a member."""
+    named, group = client_of(msgspec.structs.replace(settings, instance="one")), f"g-{uuid.uuid4().hex[:8]}"
+    topic = make_topic()
+    first = opened.enter_context(closing(named.consumer([topic], group)))
+    _assigned(first, 1)
+    second = opened.enter_context(closing(named.consumer([topic], group)))
+
+    def poll_both() -> None:
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            second.poll(0.1, 1)
+            first.poll(0.1, 1)
+
+    with pytest.raises(KafkaError, match=r"(?i)fenced|another process is"):
+        poll_both()
+    assert not second.poll(0.1, 1).revoked
 
 
 def test_a_group_remembers_place_and_note(client: Client, make_topic: MakeTopic, opened: ExitStack) -> None:

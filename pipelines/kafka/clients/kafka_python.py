@@ -23,6 +23,7 @@ __all__ = ["KafkaPython", "build", "connection", "partition_of", "said"]
 
 FETCH_BYTES = 4_194_304  # from one partition at a time
 ATTEMPT_S = 20.0  # for one question to the broker
+CLOSE_S = 5.0
 RECONNECT_S = 1.0  # at most between two attempts, as Java's client does it; the library's own 30 s outlast a restart
 HEARTBEAT_S = 1.0  # at most: it is also how soon a member hears that the group is being rearranged
 
@@ -132,6 +133,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
 
     def poll(self, wait_s: float, limit: int) -> Polled:
         """Return messages, and what was assigned and revoked."""
+        self._must_be_member()
         self._let_parked_go_on()
         with said("the broker answers a fetch with"):
             found = self._library.poll(timeout_ms=int(wait_s * 1000), max_records=limit)
@@ -140,6 +142,22 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
             known = {one: records for one, records in found.items() if one not in self._waiting}
         polled.messages = {Partition(*one): [_message(record) for record in records] for one, records in known.items()}
         return polled
+
+    def _must_be_member(self) -> None:
+        """End where the library has given up its signs of life: it goes on with partitions that others have got.
+
+        It does so (3.0.12) when the group knows another member by our name, and tells only its log.
+        """
+        group = self._library._coordinator  # noqa: SLF001 – there is no other way in
+        if group is None:
+            return
+        with group._lock:  # noqa: SLF001
+            silent = group.stable() and not group.rejoining and not group._heartbeat_enabled  # noqa: SLF001
+        if silent:
+            raise KafkaError(
+                f"another process is {group.group_instance_id} in the group {group.group_id}: ending, to be started "
+                "again; 'instance' in [kafka] must be each process's own"
+            )
 
     def _let_parked_go_on(self) -> None:
         """Free the place for what was fetched of partitions before they were held.
@@ -279,9 +297,13 @@ class Producer:
             raise DeliveryError(f"the broker refused {len(refused)} messages; the first: {refused[0]}")
 
     def close(self) -> None:
-        """Let go without waiting."""
+        """Let go; what has not been acknowledged is given up.
+
+        The library (3.0.12) would wait for it, and when that is in vain leave its thread and connection behind.
+        """
+        self._library._sender.force_close()  # noqa: SLF001 – there is no other way in
         with suppress(KafkaTimeoutError):
-            self._library.close(timeout=0)
+            self._library.close(timeout=CLOSE_S)
 
     def _told(self, size: int, _where: object) -> None:
         self._acknowledged += size
