@@ -43,6 +43,7 @@ class _Library:
 
     close = committed = beginning_offsets = poll = commit
     _fetcher = SimpleNamespace(_next_partition_records=None)
+    _coordinator = None
 
 
 @pytest.fixture
