@@ -38,9 +38,9 @@ _LATER = {  # a commit while the group is being rearranged, or has moved on; or 
     LibraryError.NOT_COORDINATOR,
     LibraryError.REQUEST_TIMED_OUT,
     LibraryError._ASSIGNMENT_LOST,  # noqa: SLF001  # the library's own names
-    LibraryError._TIMED_OUT,  # noqa: SLF001
-    LibraryError._TRANSPORT,  # noqa: SLF001
-    LibraryError._WAIT_COORD,  # noqa: SLF001
+    LibraryError._TIMED_OUT,  # noqa: SLF001  # likewise
+    LibraryError._TRANSPORT,  # noqa: SLF001  # likewise
+    LibraryError._WAIT_COORD,  # noqa: SLF001  # likewise
 }
 
 

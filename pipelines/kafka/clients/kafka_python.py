@@ -151,8 +151,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
         group = self._library._coordinator  # noqa: SLF001 – there is no other way in
         if group is None:
             return
-        with group._lock:  # noqa: SLF001
-            silent = group.stable() and not group.rejoining and not group._heartbeat_enabled  # noqa: SLF001
+        with group._lock:  # noqa: SLF001 – as above
+            silent = group.stable() and not group.rejoining and not group._heartbeat_enabled  # noqa: SLF001 – as above
         if silent:
             raise KafkaError(
                 f"another process is {group.group_instance_id} in the group {group.group_id}: ending, to be started "
@@ -166,8 +166,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
         partitions would never come again.
         """
         fetcher = self._library._fetcher  # noqa: SLF001 – there is no other way in
-        if not fetcher._next_partition_records:  # noqa: SLF001
-            fetcher._next_partition_records = None  # noqa: SLF001
+        if not fetcher._next_partition_records:  # noqa: SLF001 – as above
+            fetcher._next_partition_records = None  # noqa: SLF001 – as above
 
     def seek(self, partition: Partition, offset: int) -> None:
         """Set the place and let messages come, unless it has gone meanwhile."""
