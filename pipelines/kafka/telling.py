@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing
 from undertow.alerts.channel import Announcement, Channel, announcement
 from undertow.alerts.incident import Change
 from undertow.alerts.outbox import Counts, Entry, Outbox
+from undertow.alerts.outbox_sql import COLLAPSE
 from undertow.alerts.pager import Pager
 from undertow.alerts.pager_thread import PagerThread
 from undertow.alerts.silences import Silence
@@ -48,13 +49,16 @@ class LoggedOutbox(Outbox):
         return reported
 
     def recall(self, item: Change | Announcement, finished: Collection[Finished], now: float) -> None:
-        """Take over what became of it, whoever has told it."""
+        """Take over what became of it, whoever has told it; where somebody was, updates before it are overtaken."""
         self.enqueue(item, [one.channel for one in finished], now)
         with self._transaction() as db:
-            db.executemany(
-                "UPDATE entries SET status = ?, detail = ?, finished_at = ? WHERE change_id = ? AND channel = ?",
-                [(one.status, one.detail, now, item.id, one.channel) for one in finished],
-            )
+            for one in finished:
+                ((seq, incident),) = db.execute(
+                    "UPDATE entries SET status = ?, detail = ?, finished_at = ? WHERE change_id = ? AND channel = ? "
+                    "RETURNING seq, incident",
+                    (one.status, one.detail, now, item.id, one.channel),
+                ).fetchall()
+                db.execute(COLLAPSE, (now, one.channel, incident, seq))
 
     def _finish(self, entry: Entry, status: str, detail: str, now: float) -> None:
         super()._finish(entry, status, detail, now)
@@ -127,14 +131,26 @@ def _recall(book: Book, paging: Pager, outbox: LoggedOutbox) -> None:
     """Take over silences, and what became of what was told at least to some."""
     for silence in book.silences():
         paging.silence(silence)
-    for change, finished in book.in_order():
-        if finished:
-            paging.submit([change])
-            outbox.recall(change, finished, time.time())
+    told, _ = _parted(book)
+    for change, finished in told:
+        paging.submit([change])
+        outbox.recall(change, finished, time.time())
     for version, finished in book.announced():
         paging.announce([version])
         outbox.recall(announcement(version), finished, time.time())
 
 
 def _untold(book: Book) -> list[Change]:
-    return [change for change, finished in book.in_order() if not finished]
+    _, untold = _parted(book)
+    return untold
+
+
+def _parted(book: Book) -> tuple[list[tuple[Change, list[Finished]]], list[Change]]:
+    """Part the changes of each incident behind the last one that somebody was told.
+
+    An update before it that nobody was told was overtaken by a later one, which no record says.
+    """
+    every = book.in_order()
+    last = {change.incident.id: place for place, (change, finished) in enumerate(every) if finished}
+    placed = [(place <= last.get(one[0].incident.id, -1), one) for place, one in enumerate(every)]
+    return [one for told, one in placed if told], [change for told, (change, _) in placed if not told]

@@ -161,17 +161,52 @@ def test_a_change_that_was_written_again_keeps_its_place() -> None:
 
 def test_a_successor_tells_what_was_not_told_and_only_that(tmp_path: Path) -> None:
     trigger, resolve = story()
-    book, channel, lease = Book(), Noting(), Lease("a", 60.0)
+    book, channel, lease = Book(), Noting(), held_lease()
     for record in (trigger, resolve, Finished(trigger.change.id, "noting", "delivered")):
         book.take(record)
-    sign = lease.sign()
-    assert sign is not None
-    lease.hear(sign)
     telling = Telling(Settings(data=str(tmp_path)), {"noting": channel}, lease, book)
     telling.take(trigger)  # comes back from the log once more
     _wait(lambda: channel.told == [resolve.change.id])
     telling.close()
     assert [one.change for one in telling.finished()] == [resolve.change.id]
+
+
+def updated(number: int) -> Planned:
+    """An update between the trigger and the resolve."""
+    trigger, _ = story()
+    change = msgspec.structs.replace(trigger.change, id=f"{trigger.change.id}u{number}", kind=ChangeKind.UPDATE)
+    return Planned(Place(trigger.place.window, number), change)
+
+
+def test_an_update_that_was_overtaken_is_not_told_after_its_resolve(tmp_path: Path) -> None:
+    """Nobody was told the first update, since the second came; only what was told is written down."""
+    (trigger, resolve), (first, second) = story(), map(updated, (1, 2))
+    told = [Finished(one.change.id, "noting", "delivered") for one in (trigger, second, resolve)]
+    other = Planned(
+        resolve.place,
+        msgspec.structs.replace(
+            trigger.change, id="other", incident=msgspec.structs.replace(trigger.change.incident, id="other")
+        ),
+    )
+    channel, lease = Noting(), held_lease()
+    telling = Telling(
+        Settings(data=str(tmp_path)), {"noting": channel}, lease, held(trigger, first, second, resolve, other, *told)
+    )
+    _wait(lambda: bool(channel.told))
+    telling.close()
+    assert channel.told == ["other"]
+
+
+def test_who_was_told_nothing_is_told_everything_in_its_order(tmp_path: Path) -> None:
+    """One channel knows how it ended; the other was away."""
+    (trigger, resolve), update = story(), updated(1)
+    book = held(trigger, update, resolve, *(Finished(one.change.id, "a", "delivered") for one in (trigger, resolve)))
+    channels, lease = {"a": Noting(), "b": Noting()}, held_lease()
+    telling = Telling(Settings(data=str(tmp_path)), {**channels}, lease, book)
+    _wait(lambda: len(channels["b"].told) == 3)
+    telling.close()
+    assert channels["b"].told == [one.change.id for one in (trigger, update, resolve)]
+    assert channels["a"].told == []
 
 
 def test_what_is_still_to_be_told_can_be_seen_without_telling_it() -> None:
@@ -185,6 +220,15 @@ def test_what_is_still_to_be_told_can_be_seen_without_telling_it() -> None:
     assert (counts.pending, counts.delivered, counts.refused) == (4, 1, 1)
     assert still_to_tell(Settings(), {}, book).pending == 0
     assert [channel.told for channel in channels.values()] == [[], [], []]
+
+
+def held_lease() -> Lease:
+    """A lease that holds for the length of a test."""
+    lease = Lease("a", 60.0)
+    sign = lease.sign()
+    assert sign is not None
+    lease.hear(sign)
+    return lease
 
 
 def _wait(true: Callable[[], bool]) -> None:
