@@ -19,6 +19,7 @@ from undertow.pipelines.kafka.loop_meter import LoopMeter
 from undertow.pipelines.kafka.machine import Output, Role, Saved, View
 from undertow.pipelines.kafka.progress import Progress, Standing
 from undertow.pipelines.kafka.states import States
+from undertow.pipelines.kafka.watchdog import Watchdog
 from undertow.pipelines.settings import Kafka
 
 __all__ = ["Loop"]
@@ -63,6 +64,7 @@ class Loop:
         self._meter = meter or LoopMeter(role.name)
         self._all = [Partition(role.topic, number) for number in range(partitions)]
         self._progress = Progress(self._meter, settings.watchdog_s)
+        self._commits, self._watchdog_s = Watchdog(), settings.watchdog_s
         self._held: dict[Partition, Held] = {}
         self._read: dict[Partition, int] = {}  # offset of the last message that came
         self._committed: dict[Partition, int] = {}
@@ -186,10 +188,14 @@ class Loop:
                 for partition, held in self._held.items()
                 if held.machine.position > self._committed.get(partition, -1)
             }
-            if positions and self._consumer.commit({one: Position(offset) for one, offset in positions.items()}):
-                self._committed |= positions
-                self._meter.commits.inc(len(positions))
+            taken = not positions or self._consumer.commit({one: Position(at) for one, at in positions.items()})
+        if taken:
+            self._committed |= positions
+            self._meter.commits.inc(len(positions))
         self._settled = self._clock()
+        # A client may have lost its place in the group for good and read on as if nothing were.
+        refused = "" if taken else "there is something to commit"
+        self._commits.look(self._settled, self._watchdog_s, tuple(self._committed.items()), refused)
 
     def _hold_back(self) -> None:
         """Hold the partitions whose machines are full, and all of them while the broker does not keep up with us."""

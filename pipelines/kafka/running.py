@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from undertow.pipelines.garbage import rare_collections
 from undertow.pipelines.kafka.client import Client
 from undertow.pipelines.kafka.clients import client_of
+from undertow.pipelines.kafka.hanging import ended_if_it_hangs
 from undertow.pipelines.kafka.loop_meter import LoopMeter
 from undertow.pipelines.kafka.machine import Role
 from undertow.pipelines.kafka.runners import runner_of
@@ -23,14 +24,21 @@ from undertow.pipelines.stopping import stopped_by_signals
 
 __all__ = ["Build", "run", "run_until_signal"]
 
+_HANGS = 2.0  # times `watchdog_s`: what can say more of it comes first
+
 Build = Callable[[Settings, Mapping[str, TopicFacts], Client, LoopMeter], Role]
 
 
 def run_until_signal(settings: Settings, name: str, build: Build, runner: str = "plain") -> None:
-    """Run a role until SIGTERM or SIGINT; what `run` says holds."""
+    """Run a role until SIGTERM or SIGINT; what `run` says holds. A round that never ends ends the process."""
     stop = threading.Event()
-    with stopped_by_signals(stop.set):
-        run(settings, name, build, stop.is_set, runner)
+    with stopped_by_signals(stop.set), ended_if_it_hangs(_HANGS * settings.kafka.watchdog_s) as goes_round:
+
+        def stopped() -> bool:
+            goes_round()
+            return stop.is_set()
+
+        run(settings, name, build, stopped, runner)
 
 
 def run(settings: Settings, name: str, build: Build, stopped: Callable[[], bool], runner: str = "plain") -> None:

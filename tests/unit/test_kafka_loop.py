@@ -148,6 +148,15 @@ def test_a_commit_that_is_refused_comes_later(broker: MemoryKafka, clock: Clock)
     assert len(broker.committed) == 2
 
 
+def test_a_process_whose_commits_are_refused_for_long_ends(broker: MemoryKafka, clock: Clock) -> None:
+    """Its place in the group may be gone for good, and messages come as before."""
+    loop = _loop(broker, clock, Sums(), watchdog_s=60.0)
+    broker.refuses_commits = True
+    with pytest.raises(StalledError, match="although there is something to commit: ending, to be started again"):
+        _live(loop, clock)
+    assert 60.0 < clock.now - Clock().now < 80.0
+
+
 def test_what_the_log_no_longer_keeps_is_an_error_that_says_so(broker: MemoryKafka, clock: Clock) -> None:
     _loop(broker, clock, Sums()).run(_once(3))
     del broker.logs[Partition(NUMBERS, 0)][:11]
