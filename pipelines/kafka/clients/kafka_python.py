@@ -134,6 +134,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
     def poll(self, wait_s: float, limit: int) -> Polled:
         """Return messages, and what was assigned and revoked."""
         self._must_be_member()
+        self._finish_joining()
         self._let_parked_go_on()
         with said("the broker answers a fetch with"):
             found = self._library.poll(timeout_ms=int(wait_s * 1000), max_records=limit)
@@ -158,6 +159,16 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the library 
                 f"another process is {group.group_instance_id} in the group {group.group_id}: ending, to be started "
                 "again; 'instance' in [kafka] must be each process's own"
             )
+
+    def _finish_joining(self) -> None:
+        """Go on with a join that has begun.
+
+        When it begins as the topic looks different, and is not done at the end of a poll, the library (3.0.12) forgets
+        it: the new assignment answers the reason. It would stay without heartbeats and commits, and read on.
+        """
+        group = self._library._coordinator  # noqa: SLF001 – there is no other way in
+        if group is not None and group.rejoining:
+            group.request_rejoin()
 
     def _let_parked_go_on(self) -> None:
         """Free the place for what was fetched of partitions before they were held.
