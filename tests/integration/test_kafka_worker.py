@@ -27,6 +27,7 @@ from undertow.pipelines.kafka.errors import (
     TlsError,
     TopicError,
 )
+from undertow.pipelines.kafka.lag import committed
 from undertow.pipelines.kafka.running import run
 from undertow.pipelines.kafka.sending import send
 from undertow.pipelines.kafka.setup import set_up
@@ -164,6 +165,15 @@ def _run(settings: Settings, stopped: Callable[[], bool]) -> None:
     run(settings, "worker", Worker, stopped)
 
 
+def _counted(settings: Settings) -> bool:
+    """Return whether all events are committed: who was killed has told one topic more than another."""
+    topic = settings.kafka.events
+    with closing(client_of(settings.kafka).consumer([topic])) as consumer:
+        bounds = consumer.bounds([Partition(topic, number) for number in range(PARTITIONS)])
+    places = committed(settings.kafka)["worker"]
+    return all(places.get(one, 0) >= end for one, (_, end) in bounds.items())
+
+
 def _in_time(done: Callable[[], bool]) -> Callable[[], bool]:
     until = time.monotonic() + PATIENCE_S
 
@@ -221,7 +231,7 @@ def test_two_workers_of_which_one_is_killed_tell_the_same_bytes(
             pass
         processes[0].kill()
         processes.append(_start(settings, tmp_path))
-        done = _in_time(lambda: told.listen(0.1))
+        done = _in_time(lambda: told.listen(0.1) and _counted(settings))
         while not done():
             assert all(process.poll() is None for process in processes[1:]), (tmp_path / "workers.err").read_text()
         for process in processes[1:]:
