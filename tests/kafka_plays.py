@@ -216,8 +216,7 @@ def _let_finish(midst: Midst) -> None:
     """Wait until nobody has anything left to read or to say: what is one too many comes late."""
     here = midst.installation
     for role in READS:
-        if (role, here.settings.kafka.runner) != ("detect", "faust"):  # who forgets a refused commit until more comes
-            midst.wait_until(partial(here.has_read, role, here.ends(role)), f"{role} has read everything")
+        midst.wait_until(partial(here.has_read, role, here.ends(role)), f"{role} has read everything")
     assert here.stop("pager-1") == 0, here.said("pager-1")
 
 

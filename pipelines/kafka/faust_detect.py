@@ -23,7 +23,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import faust
 import msgspec
@@ -62,6 +62,7 @@ class _Reading(msgspec.Struct):
     end: int  # of the log, as the broker said last
     seen: int = -1  # offset of the last message up to there, also if it was had before
     looked: int = -1  # that, at the last survey
+    committed: int = -1  # up to where we have committed what Faust may have forgotten to
 
 
 class FaustLoop:
@@ -283,6 +284,14 @@ class FaustLoop:
         silent, reading.looked = reading.seen == reading.looked, reading.seen
         if silent and reading.next < reading.end and not self._held[tp.partition].machine.full:
             await self._go_back(tp)
+        elif silent and reading.committed <= reading.seen == reading.next - 1:
+            await self._commit(tp)
+
+    async def _commit(self, tp: TP) -> None:
+        """Commit what has been read: a commit that is refused in a rebalance Faust forgets until more comes."""
+        reading, consumer = self._reading[tp.partition], cast(Any, self._app.consumer)
+        if await consumer._commit({tp: reading.next}):  # noqa: SLF001 – the public one believes it is done
+            reading.committed = reading.next
 
     def _hold_back(self) -> None:
         """Hold the partitions whose machines are full."""

@@ -166,7 +166,8 @@ def test_the_monitors_own_numbers_are_there_for_prometheus(running: Running) -> 
 def test_the_page_and_the_version_behind_it_reach_on_call(running: Running, pagerduty: PagerDutyServer) -> None:
     """One incident, told anew at most as its severity grows, and on the service's timeline the prompt behind it.
 
-    What of the answers leads the page (those that refuse, what they are about, their form) depends on the hour it is.
+    What of the answers leads the first page (those that refuse, what they are about, their form) depends on the hour it
+    is; it is the page of the incident that explains the refusals.
     """
     running.wait_for_none("undelivered")
     assert {alert.dedup_key.split("/")[1] for alert in pagerduty.alerts} == {
@@ -175,6 +176,8 @@ def test_the_page_and_the_version_behind_it_reach_on_call(running: Running, page
     summary = pagerduty.alerts[0].events[0]["payload"]["summary"]
     assert summary.startswith("support/prod: ")
     assert "answers" in summary
+    incident = pagerduty.alerts[0].dedup_key.split("/")[1]
+    assert "answers that refuse" in running.command("explain", incident).stdout
     told = [event["payload"] for event in pagerduty.changes if event["payload"]["custom_details"]["value"] == "v48"]
     assert {one["custom_details"]["dimension"] for one in told} == {"prompt_version"}
     assert len({one["summary"] for one in told}) == len(told) <= 2  # when it came, and later its card

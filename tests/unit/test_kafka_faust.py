@@ -49,6 +49,8 @@ class PlayedFaust:
         self.paused: set[TP] = set()
         self.unacknowledged: list[asyncio.Future[None]] = []
         self.acknowledges = True
+        self.committed: dict[int, int] = {}
+        self.refuses_commits = False
         self.crash_reason: BaseException | None = None
         self.tables = SimpleNamespace(actives_ready=True)
         self.consumer = self.producer = self
@@ -73,6 +75,10 @@ class PlayedFaust:
 
     async def seek_wait(self, places: Mapping[TP, int]) -> None:
         self.sought |= {tp.partition: offset for tp, offset in places.items()}
+
+    async def _commit(self, places: Mapping[TP, int]) -> bool:
+        self.committed |= {} if self.refuses_commits else {tp.partition: offset for tp, offset in places.items()}
+        return not self.refuses_commits
 
     def pause_partitions(self, tps: set[TP]) -> None:
         self.paused |= tps
@@ -247,6 +253,23 @@ def test_a_reader_that_gets_on_is_not_sent_anywhere(broker: MemoryKafka, clock: 
         run.round(*pair)
     run.round()
     assert not run.faust.sought
+
+
+def test_what_was_read_is_committed_though_faust_has_forgotten_a_commit_that_was_refused(
+    broker: MemoryKafka, clock: Clock
+) -> None:
+    run = Run(broker, clock)
+    run.round()
+    run.faust.refuses_commits = True
+    run.round(*run.events(0), *run.events(1)[:5])
+    run.rounds(3)
+    assert not run.faust.committed
+    run.faust.refuses_commits = False
+    run.rounds(2)
+    assert run.faust.committed == {0: 12}, "the other has not been read to its end"
+    run.faust.committed.clear()
+    run.rounds(2)
+    assert not run.faust.committed, "once is enough"
 
 
 def _plain(broker: MemoryKafka, clock: Clock) -> Loop:
