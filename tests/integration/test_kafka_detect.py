@@ -22,6 +22,7 @@ from undertow.pipelines.kafka import partials
 from undertow.pipelines.kafka.client import Consumer
 from undertow.pipelines.kafka.clients import client_of
 from undertow.pipelines.kafka.detecting import Detect
+from undertow.pipelines.kafka.lag import committed
 from undertow.pipelines.kafka.running import run
 from undertow.pipelines.kafka.sending import send
 from undertow.pipelines.kafka.source_partition import TICK
@@ -175,3 +176,15 @@ def test_a_process_under_faust_that_is_asked_to_end_does_so_and_says_nothing_els
     assert installation.said("detect-1").splitlines() == [
         f"detect: reading {Names.of(settings.kafka).partials}, from {settings.kafka.servers[0]}"
     ]
+
+
+def test_what_faust_does_not_commit_is_committed(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own commits are an hour away here."""
+    monkeypatch.setenv("UNDERTOW_KAFKA__RUNNER", "faust")
+    monkeypatch.setenv("UNDERTOW_KAFKA__COMMIT_S", "3600")
+    kafka = msgspec.structs.replace(installation.settings.kafka, runner="faust")
+    ends = installation.ends("detect")
+    installation.start("detect")
+    done = _in_time(lambda: committed(kafka)["detect"] == ends)
+    while not done():
+        time.sleep(0.2)
